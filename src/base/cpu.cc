@@ -1,0 +1,99 @@
+#include "base/cpu.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <utility>
+
+namespace minim {
+namespace {
+
+constexpr std::array<std::pair<InstructionSet, const char*>, 7> kNames = {{
+    {InstructionSet::kScalar, "scalar"},
+    {InstructionSet::kAvx2, "avx2"},
+    {InstructionSet::kAvxVnni, "avx_vnni"},
+    {InstructionSet::kAvx512, "avx512"},
+    {InstructionSet::kAvx512Vnni, "avx512_vnni"},
+    {InstructionSet::kAvx512Bf16, "avx512_bf16"},
+    {InstructionSet::kNeon, "neon"},
+}};
+
+#if defined(__x86_64__)
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+// The cgroup's CPU quota in whole processors, or nothing where there is none.
+std::optional<int> cgroup_quota() {
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota = 0;
+  double period = 0;
+  if (!(file >> quota >> period) || quota <= 0 || period <= 0) return std::nullopt;
+  return std::max(1, static_cast<int>(quota / period + 0.5));
+}
+
+}  // namespace
+
+const char* instruction_set_name(InstructionSet set) {
+  for (const auto& [value, name] : kNames) {
+    if (value == set) return name;
+  }
+  return "unknown";
+}
+
+std::optional<InstructionSet> parse_instruction_set(std::string_view name) {
+  for (const auto& [value, known] : kNames) {
+    if (name == known) return value;
+  }
+  return std::nullopt;
+}
+
+bool cpu_supports(InstructionSet set) {
+#if defined(__x86_64__)
+  switch (set) {
+    case InstructionSet::kScalar: return true;
+    case InstructionSet::kAvx2: return has_avx2();
+    case InstructionSet::kAvxVnni: return has_avx2() && __builtin_cpu_supports("avxvnni");
+    case InstructionSet::kAvx512: return has_avx512();
+    case InstructionSet::kAvx512Vnni: return has_avx512() && __builtin_cpu_supports("avx512vnni");
+    case InstructionSet::kAvx512Bf16:
+      return has_avx512() && __builtin_cpu_supports("avx512vnni") &&
+             __builtin_cpu_supports("avx512bf16");
+    case InstructionSet::kNeon: return false;
+  }
+  return false;
+#elif defined(__aarch64__)
+  return set == InstructionSet::kScalar || set == InstructionSet::kNeon;
+#else
+  return set == InstructionSet::kScalar;
+#endif
+}
+
+std::string cpu_model_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind("model name", 0) != 0) continue;
+    const size_t colon = line.find(": ");
+    if (colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+int cpu_count() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int count = 1;
+  if (::sched_getaffinity(0, sizeof(set), &set) == 0) count = std::max(1, CPU_COUNT(&set));
+  return std::min(count, cgroup_quota().value_or(count));
+}
+
+}  // namespace minim

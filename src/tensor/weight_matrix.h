@@ -1,0 +1,44 @@
+// Immutable weights in the layout that this machine's kernels want.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/context.h"
+#include "kernels/data_type.h"
+
+namespace minim {
+
+// [rows, cols] as stored: y = W x for x of `cols` values. An empty matrix stands for an optional
+// weight that the model does not have.
+class WeightMatrix {
+ public:
+  WeightMatrix() = default;
+
+  // Takes `bytes` (row-major blocks of `type`, one row after the other) as they are where the
+  // kernels read that layout, or packs a copy of them. `owner` keeps `bytes` alive.
+  // REQUIRES: bytes.size() is exactly the size of rows x cols values of a weight type.
+  static WeightMatrix pack(const Context& context, DataType type, int64_t rows, int64_t cols,
+                           std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+
+  bool empty() const { return rows_ == 0; }
+  DataType type() const { return type_; }
+  int64_t rows() const { return rows_; }
+  int64_t cols() const { return cols_; }
+  // Resident bytes, scales included.
+  size_t bytes() const { return bytes_.size(); }
+  const std::byte* data() const { return bytes_.data(); }
+  // One row as floats: `out` takes cols() values.
+  void dequantize_row(int64_t row, float* out) const;
+
+ private:
+  DataType type_ = DataType::kF32;
+  int64_t rows_ = 0;
+  int64_t cols_ = 0;
+  std::span<const std::byte> bytes_;
+  std::shared_ptr<const void> owner_;
+};
+
+}  // namespace minim
