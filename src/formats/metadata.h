@@ -1,11 +1,14 @@
 // Typed key-value metadata with GGUF's types and key names: what every model file is reduced to.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -13,14 +16,26 @@ namespace minim {
 
 // The numbers are GGUF's.
 enum class MetadataType : uint32_t {
-  kUint8 = 0, kInt8 = 1, kUint16 = 2, kInt16 = 3, kUint32 = 4, kInt32 = 5, kFloat32 = 6,
-  kBool = 7, kString = 8, kArray = 9, kUint64 = 10, kInt64 = 11, kFloat64 = 12,
+  kUint8 = 0,
+  kInt8 = 1,
+  kUint16 = 2,
+  kInt16 = 3,
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
 };
 const char* metadata_type_name(MetadataType type);
 
 struct MetadataValue;
 
-// Arrays keep one flat vector of a wide type; `element` says what they are stored as.
+// Arrays keep one flat vector of a wide type; `element` says what they are stored as: unsigned
+// integers and bools as uint64_t (bools are 0 or 1), signed ones as int64_t, floats as double.
 struct MetadataArray {
   MetadataType element = MetadataType::kUint32;
   std::variant<std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>,
@@ -61,10 +76,12 @@ class Metadata {
   void set(std::string_view key, MetadataValue value);
   void set_uint32(std::string_view key, uint32_t value);
   void set_uint64(std::string_view key, uint64_t value);
+  void set_int32(std::string_view key, int32_t value);
   void set_float32(std::string_view key, float value);
   void set_bool(std::string_view key, bool value);
   void set_string(std::string_view key, std::string value);
   void set_strings(std::string_view key, std::vector<std::string> values);
+  void set_uint8s(std::string_view key, std::span<const uint8_t> values);
   void set_int32s(std::string_view key, std::vector<int64_t> values);
   void set_float32s(std::string_view key, std::vector<double> values);
   void erase(std::string_view key);

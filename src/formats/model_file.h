@@ -25,9 +25,9 @@ struct TensorBytes {
 };
 
 struct TensorEntry {
-  std::string name;     // GGUF's: "blk.0.attn_q.weight"
+  std::string name;  // GGUF's: "blk.0.attn_q.weight"
   DataType type = DataType::kF32;
-  int rank = 1;         // 1 to 4
+  int rank = 1;  // 1 to 4
   // Fastest-varying first, as GGUF stores it: a matrix of R rows and C columns is {C, R, 1, 1}.
   std::array<int64_t, 4> shape = {1, 1, 1, 1};
   // Checked against the file when it was opened. A mapped tensor is returned in place; one that
