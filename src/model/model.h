@@ -1,0 +1,69 @@
+// A loaded language model: immutable, shared by any number of sessions and threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/context.h"
+#include "base/progress.h"
+#include "formats/model_file.h"
+#include "model/activations.h"
+#include "model/batch.h"
+#include "model/config.h"
+#include "tensor/kv_view.h"
+#include "tensor/matrix_view.h"
+
+namespace minim {
+
+class Graph;
+
+struct LoadOptions {
+  // Tokens that a sequence will hold at most; 0: all that the model can. A smaller number picks the
+  // short factors of models that have two sets (LongRoPE).
+  int64_t context_length = 0;
+  ProgressSink progress;  // stage "loading", in bytes
+};
+
+class Model {
+ public:
+  // Reads config and weights, checks every shape, packs the weights for this machine. Throws what
+  // read_model_config() throws; kFormat for a tensor that is missing or has the wrong shape, naming
+  // it; kUnsupported for a type that cannot be computed with. Tensors that the architecture does
+  // not know are named in one warning.
+  static std::shared_ptr<const Model> load(const Context& context,
+                                           std::shared_ptr<const ModelFile> file,
+                                           const LoadOptions& options = {});
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const ModelConfig& config() const { return config_; }
+  const ModelFile& file() const { return *file_; }
+  // Of a cache that forward() accepts. REQUIRES: type is kF32 or kF16.
+  KvLayout kv_layout(DataType type = DataType::kF16) const;
+  // Resident bytes of all weights.
+  size_t weight_bytes() const { return weight_bytes_; }
+
+  // Appends the batch's keys and values to its caches and writes the logits of the rows in
+  // batch.outputs. logits: [outputs, vocabulary]. Throws kInvalidArgument for tokens outside the
+  // vocabulary and for a batch that contradicts itself, kLimit for one with more rows than
+  // `activations` has or positions past what the model has learned.
+  void forward(const Context& context, const Batch& batch, Activations& activations,
+               MatrixView logits) const;
+
+  // The same up to the final norm: hidden states for embeddings. hidden: [outputs, dim].
+  void forward_hidden(const Context& context, const Batch& batch, Activations& activations,
+                      MatrixView hidden) const;
+
+ private:
+  Model();
+  void check(const Batch& batch, const Activations& activations) const;
+
+  ModelConfig config_;
+  std::shared_ptr<const ModelFile> file_;
+  std::unique_ptr<const Graph> graph_;
+  size_t weight_bytes_ = 0;
+};
+
+}  // namespace minim
