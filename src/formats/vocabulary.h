@@ -11,7 +11,9 @@ namespace minim {
 // for a tokenizer model that minim does not know.
 Vocabulary read_vocabulary(const Metadata& metadata);
 
-// Sets every tokenizer.* key that differs from its default. Reading the result gives `vocabulary`.
+// Sets every tokenizer.* key that differs from its default and removes the others. Reading the
+// result gives `vocabulary`, except that SentencePiece and WordPiece vocabularies without ids get
+// the usual ones (<unk>, <s>, </s> = 0, 1, 2; [CLS], [SEP], [UNK]).
 void write_vocabulary(const Vocabulary& vocabulary, Metadata& metadata);
 
 }  // namespace minim
