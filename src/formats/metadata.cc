@@ -53,32 +53,19 @@ MetadataValue array(MetadataType element, std::vector<T> values) {
 
 const char* metadata_type_name(MetadataType type) {
   switch (type) {
-    case MetadataType::kUint8:
-      return "uint8";
-    case MetadataType::kInt8:
-      return "int8";
-    case MetadataType::kUint16:
-      return "uint16";
-    case MetadataType::kInt16:
-      return "int16";
-    case MetadataType::kUint32:
-      return "uint32";
-    case MetadataType::kInt32:
-      return "int32";
-    case MetadataType::kFloat32:
-      return "float32";
-    case MetadataType::kBool:
-      return "bool";
-    case MetadataType::kString:
-      return "string";
-    case MetadataType::kArray:
-      return "array";
-    case MetadataType::kUint64:
-      return "uint64";
-    case MetadataType::kInt64:
-      return "int64";
-    case MetadataType::kFloat64:
-      return "float64";
+    case MetadataType::kUint8: return "uint8";
+    case MetadataType::kInt8: return "int8";
+    case MetadataType::kUint16: return "uint16";
+    case MetadataType::kInt16: return "int16";
+    case MetadataType::kUint32: return "uint32";
+    case MetadataType::kInt32: return "int32";
+    case MetadataType::kFloat32: return "float32";
+    case MetadataType::kBool: return "bool";
+    case MetadataType::kString: return "string";
+    case MetadataType::kArray: return "array";
+    case MetadataType::kUint64: return "uint64";
+    case MetadataType::kInt64: return "int64";
+    case MetadataType::kFloat64: return "float64";
   }
   return "unknown";
 }

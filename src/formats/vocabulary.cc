@@ -190,10 +190,8 @@ bool implies_ignore_merges(const std::string& pre_tokenizer) {
 bool implies_add_bos(const Vocabulary& vocabulary) {
   switch (vocabulary.kind) {
     case TokenizerKind::kSentencePieceBpe:
-    case TokenizerKind::kWordPiece:
-      return true;
-    case TokenizerKind::kUnigram:
-      return false;
+    case TokenizerKind::kWordPiece: return true;
+    case TokenizerKind::kUnigram: return false;
     case TokenizerKind::kByteBpe:
       return implies_ignore_merges(vocabulary.pre_tokenizer) ||
              vocabulary.pre_tokenizer == "chameleon";
