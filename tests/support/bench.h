@@ -8,8 +8,8 @@
 namespace minim::bench {
 
 struct Options {
-  bool tiny = false;    // one short run of each case: shows that it works, not how fast
-  std::string filter;   // only cases whose name contains this
+  bool tiny = false;   // one short run of each case: shows that it works, not how fast
+  std::string filter;  // only cases whose name contains this
 };
 
 // Reads --tiny and --filter TEXT; anything else ends the program with a usage message.
@@ -17,8 +17,8 @@ Options parse_options(int argc, char** argv);
 
 struct Case {
   std::string name;
-  double amount = 0;           // of `unit` that one call of `body` works through
-  std::string unit;            // "MB", "token", "GB", "GFLOP"
+  double amount = 0;  // of `unit` that one call of `body` works through
+  std::string unit;   // "MB", "token", "GB", "GFLOP"
   std::function<void()> body;
 };
 

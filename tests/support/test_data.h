@@ -44,8 +44,8 @@ class TemporaryFolder {
 }  // namespace minim::testing
 
 // Skips the test, saying which file is missing, or binds `variable` to its path.
-#define MINIM_DATA_OR_SKIP(variable, relative)                                               \
-  const ::minim::Path variable = ::minim::testing::data_path(relative);                      \
-  if (variable.empty()) {                                                                    \
-    GTEST_SKIP() << "needs " << (relative) << " in the data folder (set MINIM_DATA)";        \
+#define MINIM_DATA_OR_SKIP(variable, relative)                                        \
+  const ::minim::Path variable = ::minim::testing::data_path(relative);               \
+  if (variable.empty()) {                                                             \
+    GTEST_SKIP() << "needs " << (relative) << " in the data folder (set MINIM_DATA)"; \
   }

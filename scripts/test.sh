@@ -1,0 +1,49 @@
+# ./dev test: the rules, the tests, and the tests again under sanitizers. Goes on after a failure,
+# so that one run shows everything; ends with 1 if anything failed.
+set -euo pipefail
+for part in terminal packages build; do . "$MINIM_ROOT/scripts/$part.sh"; done
+
+presets=(release asan)
+filter=''
+for argument in "$@"; do
+  case "$argument" in
+    --fast) presets=(release) ;;
+    --tsan) presets=(tsan) ;;
+    --*) fail "./dev test has no option '$argument' (--fast, --tsan)" 2 ;;
+    *) filter=$argument ;;
+  esac
+done
+
+failed=()
+
+# Every line but those of tests that passed.
+show_failures() { grep --line-buffered -vE '^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#.* Passed '; }
+
+run_tests() {
+  local preset=$1 started=$SECONDS
+  local -a ctest=(ctest --test-dir "$MINIM_ROOT/build/$preset" --output-on-failure
+    --no-tests=error --parallel "$(nproc)")
+  [[ -z $filter ]] || ctest+=(--tests-regex "$filter")
+  # ThreadSanitizer of g++ 12 cannot place its shadow memory where addresses are very random.
+  [[ $preset != tsan ]] || ctest=(setarch "$(uname -m)" --addr-no-randomize "${ctest[@]}")
+  say "tests of build/$preset"
+  "${ctest[@]}" 2>&1 | show_failures || failed+=("tests of build/$preset")
+  say "build/$preset tested in $((SECONDS - started)) s"
+}
+
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=halt_on_error=1
+
+need_packages build 'building and testing'
+"$MINIM_ROOT/dev" check || failed+=('rules (./dev check)')
+for preset in "${presets[@]}"; do
+  build "$preset"
+  run_tests "$preset"
+done
+
+if ((${#failed[@]} > 0)); then
+  printf -v list '%s, ' "${failed[@]}"
+  fail "failed: ${list%, }"
+fi
+say "all passed in $SECONDS s"
