@@ -13,7 +13,7 @@ namespace minim {
 // Belongs to one forward pass at a time. The views have as many rows as the batch at hand.
 class Activations {
  public:
-  // For batches of up to `rows_max` tokens, at least 1.
+  // For batches of up to `rows_max` tokens. Throws kInvalidArgument outside 1 to 2^20.
   Activations(const ModelConfig& config, int64_t rows_max);
 
   // What the constructor allocates, without doing so.

@@ -47,7 +47,8 @@ struct ModelConfig {
   float norm_epsilon = 1e-5f;    // of every norm
   bool tied_embeddings = false;  // the head is the embedding table
 
-  RopeConfig rope;                  // unused where positions are learned
+  int64_t learned_positions = 0;  // rows of the table of positions; 0: positions are rotary
+  RopeConfig rope;
   double rope_base_local = 0.0;     // base in layers with a sliding window; 0: as in the others
   float attention_scale = 0.0f;     // of the scores; usually 1 / sqrt(head_dim)
   float attention_soft_cap = 0.0f;  // bound on the scores; 0: none

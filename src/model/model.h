@@ -13,6 +13,7 @@
 #include "model/config.h"
 #include "tensor/kv_view.h"
 #include "tensor/matrix_view.h"
+#include "tensor/weight_matrix.h"
 
 namespace minim {
 
@@ -58,11 +59,13 @@ class Model {
 
  private:
   Model();
-  void check(const Batch& batch, const Activations& activations) const;
+  // Checks the batch, then leaves the final hidden states of its outputs in activations.normed.
+  void run(const Context& context, const Batch& batch, Activations& activations) const;
 
   ModelConfig config_;
   std::shared_ptr<const ModelFile> file_;
   std::unique_ptr<const Graph> graph_;
+  WeightMatrix head_;  // [vocabulary, dim]
   size_t weight_bytes_ = 0;
 };
 
