@@ -27,15 +27,21 @@ other_system() {
   [[ $ID == debian && $VERSION_ID == 12 ]] || printf '%s' "$PRETTY_NAME"
 }
 
-# apt_get ARGUMENTS...: as root, through sudo where this user is not root.
+# apt_get ARGUMENTS...: as root, through sudo where this user is not root. Shows what apt says only
+# if it fails.
 apt_get() {
   local -a as_root=()
+  local log="$MINIM_ROOT/build/packages.log"
   if ((EUID != 0)); then
     as_root=(sudo)
     [[ -t 0 ]] || as_root=(sudo -n)
   fi
+  mkdir -p "$MINIM_ROOT/build"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
-    -o DPkg::Lock::Timeout=120 "$@" >&2
+    -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    return 1
+  }
 }
 
 # True where apt knows every one of the packages, that is where no `apt-get update` is needed.

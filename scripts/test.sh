@@ -17,7 +17,8 @@ done
 failed=()
 
 # Every line but those of tests that passed.
-show_failures() { grep --line-buffered -vE '^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#.* Passed '; }
+readonly kPassed='^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#.* Passed '
+show_failures() { grep --line-buffered -vE "$kPassed"; }
 
 run_tests() {
   local preset=$1 started=$SECONDS
