@@ -36,7 +36,7 @@ void ByteReader::throw_truncated(uint64_t count, const char* what) const {
 }
 
 void MemoryBudget::charge(uint64_t count, uint64_t bytes_each) {
-  if (count > left_ / bytes_each) {
+  if (bytes_each > 0 && count > left_ / bytes_each) {
     throw Error(ErrorCode::kLimit,
                 fmt::format("{}: reading the header would take far more memory than the file is "
                             "large",
