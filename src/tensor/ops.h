@@ -1,11 +1,13 @@
 // The operations that models are composed of: shapes are checked here, the work is split over the
 // context's threads and done by its kernels. Results do not depend on the number of threads.
+// Shapes that do not fit, and values outside what is said here, throw kInvalidArgument.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "base/context.h"
+#include "kernels/kernel_table.h"
 #include "tensor/kv_view.h"
 #include "tensor/matrix_view.h"
 #include "tensor/weight_matrix.h"
@@ -22,7 +24,7 @@ struct MatmulTarget {
 };
 void matmul(const Context& context, std::span<const MatmulTarget> targets, ConstMatrixView x);
 
-// out[t] = row ids[t] of the table, as floats. REQUIRES: 0 <= ids[t] < table.rows().
+// out[t] = row ids[t] of the table, as floats; 0 <= ids[t] < table.rows().
 void embed(const Context& context, const WeightMatrix& table, std::span<const int32_t> ids,
            MatrixView out);
 
@@ -43,7 +45,7 @@ void add(const Context& context, ConstMatrixView x, MatrixView out);
 void add_bias(const Context& context, std::span<const float> bias, MatrixView out);
 void scale(const Context& context, float factor, MatrixView x);
 
-enum class Activation { kSilu, kGeluTanh, kGeluErf, kReluSquared };
+using kernels::Activation;  // kSilu, kGeluTanh, kGeluErf, kReluSquared
 // x = f(x)
 void activate(const Context& context, Activation activation, MatrixView x);
 // gate = f(gate) * up
@@ -55,10 +57,7 @@ void soft_cap(const Context& context, float cap, MatrixView x);
 void softmax(const Context& context, MatrixView x);
 
 // Rotary position embedding (Su et al., 2021).
-enum class RopePairing {
-  kAdjacent,  // (0, 1), (2, 3), ...: llama files in GGUF and llama2.c
-  kHalves,    // (0, d/2), (1, d/2 + 1), ...: GPT-NeoX and most others
-};
+using kernels::RopePairing;  // kAdjacent, kHalves
 struct RopeTable {
   // Angle of pair i at position p: p * frequencies[i]; the rotated part is multiplied by magnitude.
   std::span<const float> frequencies;  // [rotated dims / 2]
@@ -66,6 +65,7 @@ struct RopeTable {
   RopePairing pairing = RopePairing::kHalves;
 };
 // Rotates the first 2 * frequencies.size() values of every head. x: [tokens, heads * head_dim].
+// 0 <= positions[t] < 2^24.
 void rope(const Context& context, const RopeTable& table, std::span<const int32_t> positions,
           int head_dim, MatrixView x);
 

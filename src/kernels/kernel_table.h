@@ -1,0 +1,130 @@
+// The kernels of one instruction set, as a table of functions. Kernels take pointers and strides,
+// never start threads, never allocate and never fail: who calls them has checked the shapes.
+// Included by the files of every instruction set: declarations only, no inline code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/cpu.h"
+#include "kernels/data_type.h"
+
+namespace minim::kernels {
+
+// How the products of a matrix are formed.
+enum class MatmulPrecision {
+  kFloat32,  // weights become floats; products and sums in float, whatever the type
+  kInt8,     // block types only: activations rounded to 8 bits a value, integer products
+};
+
+// One thread's part of out[t, r] = sum over c of weights[r, c] * x[t, c].
+struct MatmulSlice {
+  const std::byte* weights = nullptr;  // the whole matrix, in the kernel's layout
+  int64_t cols = 0;
+  int64_t row_begin = 0;  // the slice: rows [row_begin, row_end) of the matrix
+  int64_t row_end = 0;
+  const std::byte* input = nullptr;  // [tokens] rows of floats, or of what prepare() wrote
+  int64_t input_stride = 0;          // bytes from one token to the next
+  int64_t tokens = 0;
+  float* out = nullptr;    // [tokens, rows of the matrix]
+  int64_t out_stride = 0;  // values from one token to the next
+};
+
+// A way to multiply with one type of weight: what WeightMatrix looks for when it packs.
+struct MatmulKernel {
+  DataType type;
+  MatmulPrecision precision;
+  int row_multiple;  // slices are best cut at a multiple of this
+
+  // The layout that the kernel reads. Null: rows as files store them, one after the other.
+  size_t (*packed_bytes)(int64_t rows, int64_t cols) noexcept;
+  void (*pack)(const std::byte* stored, int64_t rows, int64_t cols, std::byte* packed) noexcept;
+  // Row `row` of the matrix as floats, from the kernel's layout.
+  void (*dequantize_row)(const std::byte* weights, int64_t cols, int64_t row, float* out) noexcept;
+
+  // The activations that the kernel reads: bytes a token, and how they are made. Null: floats.
+  size_t (*prepared_bytes)(int64_t cols) noexcept;
+  void (*prepare)(const float* x, int64_t cols, std::byte* prepared) noexcept;
+
+  void (*multiply)(const MatmulSlice& slice) noexcept;
+};
+
+enum class Activation { kSilu, kGeluTanh, kGeluErf, kReluSquared };
+
+enum class RopePairing {
+  kAdjacent,  // (0, 1), (2, 3), ...: llama files in GGUF and llama2.c
+  kHalves,    // (0, d/2), (1, d/2 + 1), ...: GPT-NeoX and most others
+};
+
+// One token's heads, of which the first 2 * pair_count values each are rotated in place.
+struct RopeSlice {
+  float* x = nullptr;  // [head_count, head_dim]
+  int head_count = 0;
+  int head_dim = 0;
+  const float* frequencies = nullptr;  // [pair_count]
+  int pair_count = 0;
+  float position = 0;
+  float magnitude = 1;
+  RopePairing pairing = RopePairing::kHalves;
+};
+
+// Some query heads that share one key-value head, over some tokens and a range of the cache.
+struct AttentionSlice {
+  DataType cache_type = DataType::kF16;  // kF32 or kF16
+  const std::byte* const* blocks = nullptr;
+  int block_tokens = 0;
+  size_t key_offset = 0;  // of this head in every block; row t of it is t rows further
+  size_t value_offset = 0;
+  int head_dim = 0;
+
+  const float* queries = nullptr;  // [tokens, heads, head_dim]; heads are adjacent
+  int64_t query_stride = 0;        // values from one token to the next
+  int tokens = 0;
+  int heads = 0;
+  int64_t first_position = 0;  // of token 0: it sees slots [0, first_position]
+  int64_t key_begin = 0;       // slots looked at: [key_begin, key_end)
+  int64_t key_end = 0;
+  int64_t window = 0;  // 0: no limit
+  float scale = 1;
+  float soft_cap = 0;  // 0: none
+
+  // The result: normalised, or partial for merge_attention() where `partial` is not null.
+  float* out = nullptr;  // [tokens, heads, head_dim]
+  int64_t out_stride = 0;
+  float* partial = nullptr;  // [tokens * heads, 2 + head_dim]: maximum, sum, weighted values
+  float* scratch = nullptr;  // attention_scratch_values() floats
+};
+
+// The rows of this table are the whole registration: dispatch, tests and benchmarks loop over it.
+// Rows of `count` values; in and out may be the same unless said otherwise.
+struct KernelTable {
+  InstructionSet set;
+
+  const MatmulKernel* matmuls;  // every weight type with kFloat32, block types with kInt8
+  int matmul_count;
+
+  void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x
+  void (*scale)(float factor, float* x, int64_t count) noexcept;
+  void (*soft_cap)(float cap, float* x, int64_t count) noexcept;
+  void (*activate)(Activation activation, float* x, int64_t count) noexcept;
+  void (*gated_activate)(Activation activation, float* gate, const float* up,
+                         int64_t count) noexcept;
+  void (*exponential)(float* x, int64_t count) noexcept;
+  void (*softmax)(float* x, int64_t count) noexcept;
+  void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out,
+                   int64_t count) noexcept;
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float epsilon,
+                     float* out, int64_t count) noexcept;
+  void (*rope)(const RopeSlice& slice) noexcept;
+  void (*store_half)(const float* x, void* out, int64_t count) noexcept;
+
+  // The most rows (tokens * heads) that one slice of attention works on at a time well.
+  int attention_rows;
+  size_t (*attention_scratch_values)(int tokens, int heads, int head_dim) noexcept;
+  void (*attention)(const AttentionSlice& slice) noexcept;
+  // out[head_dim] of one row from its `part_count` partial results, `part_stride` floats apart.
+  void (*merge_attention)(const float* parts, int part_count, int64_t part_stride, int head_dim,
+                          float* out) noexcept;
+};
+
+}  // namespace minim::kernels

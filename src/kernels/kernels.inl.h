@@ -1,0 +1,61 @@
+// The table of one instruction set. A file of simd/ names the namespace with MINIM_ISA, includes
+// its vector V and then this.
+#pragma once
+
+// clang-format off: each needs what those above it define
+#include "kernels/attention.inl.h"
+#include "kernels/block_types.h"
+#include "kernels/kernel_table.h"
+#include "kernels/math.inl.h"
+#include "kernels/matmul_float.inl.h"
+#include "kernels/rows.inl.h"
+#include "kernels/weights.inl.h"
+// clang-format on
+
+namespace minim::kernels::MINIM_ISA {
+namespace {
+
+template <typename Type>
+constexpr MatmulKernel float_kernel() {
+  return {.type = Type::kType,
+          .precision = MatmulPrecision::kFloat32,
+          .row_multiple = kPanelRows,
+          .packed_bytes = nullptr,
+          .pack = nullptr,
+          .dequantize_row = dequantize_stored_row<Type>,
+          .prepared_bytes = nullptr,
+          .prepare = nullptr,
+          .multiply = multiply_float<Type>};
+}
+
+constexpr MatmulKernel kMatmuls[] = {
+    float_kernel<F32>(),  float_kernel<F16>(),   float_kernel<Bf16>(),  float_kernel<Q8_0>(),
+    float_kernel<Q4_0>(), float_kernel<Q4_1>(),  float_kernel<Q5_0>(),  float_kernel<Q5_1>(),
+    float_kernel<Q2_K>(), float_kernel<Q3_K>(),  float_kernel<Q4_K>(),  float_kernel<Q5_K>(),
+    float_kernel<Q6_K>(), float_kernel<Iq4Nl>(), float_kernel<Iq4Xs>(), float_kernel<Mxfp4>(),
+    float_kernel<Nf4>(),  float_kernel<Tq1_0>(), float_kernel<Tq2_0>(),
+};
+
+constexpr KernelTable make_table(InstructionSet set) {
+  return {.set = set,
+          .matmuls = kMatmuls,
+          .matmul_count = sizeof(kMatmuls) / sizeof(kMatmuls[0]),
+          .add = add_row,
+          .scale = scale_row,
+          .soft_cap = soft_cap_row,
+          .activate = activate_row,
+          .gated_activate = gated_activate_row,
+          .exponential = exponential_row,
+          .softmax = softmax_row,
+          .rms_norm = rms_norm_row,
+          .layer_norm = layer_norm_row,
+          .rope = rope_heads,
+          .store_half = store_half_row,
+          .attention_rows = kAttentionRows,
+          .attention_scratch_values = attention_scratch_values,
+          .attention = attend,
+          .merge_attention = merge_partial_attention};
+}
+
+}  // namespace
+}  // namespace minim::kernels::MINIM_ISA

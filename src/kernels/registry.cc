@@ -1,0 +1,100 @@
+#include "kernels/registry.h"
+
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+
+namespace minim::kernels {
+
+namespace scalar {
+extern const KernelTable kTable;
+}
+#if defined(__x86_64__)
+namespace avx2 {
+extern const KernelTable kTable;
+}
+namespace avx512 {
+extern const KernelTable kTable;
+}
+#endif
+
+namespace {
+
+constexpr const KernelTable* kTables[] = {
+    &scalar::kTable,
+#if defined(__x86_64__)
+    &avx2::kTable,
+    &avx512::kTable,
+#endif
+};
+
+const KernelTable* find_table(InstructionSet set) {
+  for (const KernelTable* table : kTables) {
+    if (table->set == set) return table;
+  }
+  return nullptr;
+}
+
+std::string supported_names() {
+  std::string names;
+  for (const KernelTable* table : kTables) {
+    if (!cpu_supports(table->set)) continue;
+    if (!names.empty()) names += ", ";
+    names += instruction_set_name(table->set);
+  }
+  return names;
+}
+
+}  // namespace
+
+std::span<const KernelTable* const> kernel_tables() { return kTables; }
+
+const KernelTable& kernel_table(InstructionSet set) {
+  const KernelTable* table = find_table(set);
+  if (table == nullptr || !cpu_supports(set)) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("kernels: this {} instruction set '{}'; it has {}",
+                    table == nullptr ? "program has no kernels for the" : "machine lacks the",
+                    instruction_set_name(set), supported_names()));
+  }
+  return *table;
+}
+
+const KernelTable& select_kernel_table(std::optional<std::string_view> forced) {
+  if (!forced) {
+    const KernelTable* best = nullptr;
+    for (const KernelTable* table : kTables) {
+      if (cpu_supports(table->set)) best = table;
+    }
+    return *best;  // scalar is always there
+  }
+  const auto set = parse_instruction_set(*forced);
+  const KernelTable* table = set ? find_table(*set) : nullptr;
+  if (table == nullptr || !cpu_supports(table->set)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("kernels: no instruction set '{}' here; choose one of {}", *forced,
+                            supported_names()));
+  }
+  return *table;
+}
+
+const KernelTable& select_kernel_table_from_environment() {
+  const char* name = std::getenv("MINIM_CPU");
+  if (name == nullptr || *name == '\0') return select_kernel_table();
+  return select_kernel_table(name);
+}
+
+const MatmulKernel* find_matmul_kernel(const KernelTable& table, DataType type,
+                                       MatmulPrecision precision) {
+  for (int i = 0; i < table.matmul_count; ++i) {
+    const MatmulKernel& kernel = table.matmuls[i];
+    if (kernel.type == type && kernel.precision == precision) return &kernel;
+  }
+  return nullptr;
+}
+
+}  // namespace minim::kernels

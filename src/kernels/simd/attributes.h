@@ -1,0 +1,13 @@
+// How the kernels ask for what the optimiser would not do on its own.
+#pragma once
+
+// Small functions that must end up inside the loops that use them, and never as functions of their
+// own that the linker could hand to code for another processor.
+#define MINIM_INLINE __attribute__((always_inline)) static inline
+
+// Unrolls the next loop, whose count is a constant, so that an array of vectors becomes registers.
+#if defined(__clang__)
+#define MINIM_UNROLL _Pragma("unroll")
+#else
+#define MINIM_UNROLL _Pragma("GCC unroll 32")
+#endif

@@ -1,0 +1,62 @@
+#include "tensor/weight_matrix.h"
+
+#include <new>
+#include <utility>
+
+#include "base/checked_math.h"
+#include "kernels/registry.h"
+#include "tensor/shape_check.h"
+
+namespace minim {
+namespace {
+
+const kernels::MatmulKernel* find_kernel(const Context& context, DataType type,
+                                         MatmulPrecision precision) {
+  const kernels::KernelTable& table = context.kernels;
+  const kernels::MatmulKernel* kernel = kernels::find_matmul_kernel(table, type, precision);
+  if (kernel != nullptr || precision == MatmulPrecision::kFloat32) return kernel;
+  return kernels::find_matmul_kernel(table, type, MatmulPrecision::kFloat32);
+}
+
+}  // namespace
+
+WeightMatrix WeightMatrix::pack(const Context& context, DataType type, int64_t rows, int64_t cols,
+                                std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                MatmulPrecision precision) {
+  const char* name = data_type_info(type).name;
+  const kernels::MatmulKernel* kernel = find_kernel(context, type, precision);
+  require_shape(kernel != nullptr, "weights: type {} cannot be multiplied with", name);
+  require_shape(rows > 0 && cols > 0, "weights: [{}, {}] is no shape", rows, cols);
+  const auto row_bytes = data_type_bytes(type, static_cast<uint64_t>(cols));
+  require_shape(row_bytes.has_value(), "weights: {} columns are no whole blocks of {}", cols, name);
+  const auto total = checked_multiply(*row_bytes, static_cast<uint64_t>(rows));
+  require_shape(total && *total == bytes.size(), "weights: [{}, {}] of {} in {} bytes", rows, cols,
+                name, bytes.size());
+
+  WeightMatrix matrix;
+  matrix.type_ = type;
+  matrix.rows_ = rows;
+  matrix.cols_ = cols;
+  matrix.kernel_ = kernel;
+  if (kernel->pack == nullptr) {
+    matrix.bytes_ = bytes;
+    matrix.owner_ = std::move(owner);
+    return matrix;
+  }
+  constexpr std::align_val_t kAlignment{64};
+  const size_t packed_bytes = kernel->packed_bytes(rows, cols);
+  const std::shared_ptr<std::byte> packed(
+      static_cast<std::byte*>(::operator new(packed_bytes, kAlignment)),
+      [](std::byte* memory) { ::operator delete(memory, kAlignment); });
+  kernel->pack(bytes.data(), rows, cols, packed.get());
+  matrix.bytes_ = {packed.get(), packed_bytes};
+  matrix.owner_ = packed;
+  return matrix;
+}
+
+void WeightMatrix::dequantize_row(int64_t row, float* out) const {
+  MINIM_DCHECK(row >= 0 && row < rows_);
+  kernel_->dequantize_row(bytes_.data(), cols_, row, out);
+}
+
+}  // namespace minim
