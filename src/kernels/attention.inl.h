@@ -4,6 +4,9 @@
 // many, a chunk becomes two panels of floats and the products are those of matmul_float.inl.h.
 #pragma once
 
+#include "kernels/matmul_float.inl.h"
+#include "kernels/rows.inl.h"
+
 namespace minim::kernels::MINIM_ISA {
 namespace {
 

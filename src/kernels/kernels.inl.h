@@ -2,15 +2,10 @@
 // its vector V and then this.
 #pragma once
 
-// clang-format off: each needs what those above it define
 #include "kernels/attention.inl.h"
-#include "kernels/block_types.h"
 #include "kernels/kernel_table.h"
-#include "kernels/math.inl.h"
 #include "kernels/matmul_float.inl.h"
 #include "kernels/rows.inl.h"
-#include "kernels/weights.inl.h"
-// clang-format on
 
 namespace minim::kernels::MINIM_ISA {
 namespace {

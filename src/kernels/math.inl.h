@@ -1,6 +1,8 @@
 // Elementary functions on vectors. The polynomials are minimax fits (Remez) made for these ranges.
 #pragma once
 
+#include "kernels/simd/attributes.h"
+
 namespace minim::kernels::MINIM_ISA {
 namespace {
 

@@ -7,6 +7,9 @@
 // order in which they lie, lanes along the row.
 #pragma once
 
+#include "kernels/kernel_table.h"
+#include "kernels/weights.inl.h"
+
 namespace minim::kernels::MINIM_ISA {
 namespace {
 

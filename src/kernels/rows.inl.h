@@ -1,6 +1,9 @@
 // Kernels that work through a row of values: element by element, and norms.
 #pragma once
 
+#include "kernels/kernel_table.h"
+#include "kernels/math.inl.h"
+
 namespace minim::kernels::MINIM_ISA {
 namespace {
 

@@ -5,6 +5,10 @@
 // loops have constant bounds and the compiler makes vectors of them.
 #pragma once
 
+#include "kernels/block_types.h"
+#include "kernels/data_type.h"
+#include "kernels/simd/attributes.h"
+
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
