@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "text/pre_tokenizer.h"
+#include "text/vocabulary_check.h"
 
 namespace minim {
 namespace {
@@ -29,6 +31,8 @@ constexpr const char* kChatTemplateKey = "tokenizer.chat_template";
 constexpr const char* kPatternsKey = "tokenizer.minim.pre_patterns";
 constexpr const char* kLowercaseKey = "tokenizer.minim.lowercase";
 constexpr const char* kIgnoreMergesKey = "tokenizer.minim.ignore_merges";
+constexpr const char* kStripsLeftKey = "tokenizer.minim.strips_left";
+constexpr const char* kStripsRightKey = "tokenizer.minim.strips_right";
 constexpr const char* kNormalizationKey = "tokenizer.minim.normalization";
 
 struct KindName {
@@ -76,16 +80,6 @@ void check_count(const char* key, size_t count, const Vocabulary& vocabulary) {
   fail(fmt::format("'{}' has {} entries for {} tokens", key, count, vocabulary.tokens.size()));
 }
 
-bool is_hex_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
-}
-
-// A byte token is written <0x00> to <0xFF>; anything looser has been read as other bytes before.
-bool is_byte_token(const std::string& text) {
-  return text.size() == 6 && text.starts_with("<0x") && is_hex_digit(text[3]) &&
-         is_hex_digit(text[4]) && text[5] == '>';
-}
-
 void read_types(const Metadata& metadata, Vocabulary& vocabulary) {
   const auto types = metadata.integers(kTypesKey);
   if (!types) {
@@ -99,7 +93,7 @@ void read_types(const Metadata& metadata, Vocabulary& vocabulary) {
     if (type < 1 || type > 6) {
       fail(fmt::format("token {} has the type {}; types are 1 to 6", i, type));
     }
-    if (type == static_cast<int64_t>(TokenType::kByte) && !is_byte_token(vocabulary.tokens[i])) {
+    if (type == static_cast<int64_t>(TokenType::kByte) && !parse_byte_token(vocabulary.tokens[i])) {
       fail(fmt::format("token {} is marked as a byte but is not written <0x00> to <0xFF>", i));
     }
     vocabulary.types.push_back(static_cast<TokenType>(type));
@@ -181,22 +175,40 @@ void read_special_tokens(const Metadata& metadata, Vocabulary& vocabulary) {
   assume_usual_tokens(vocabulary);
 }
 
-// What a pre-tokenizer implies unless the file says otherwise, as files that predate the keys need.
-bool implies_ignore_merges(const std::string& pre_tokenizer) {
-  static constexpr std::array kNames = {"llama3", "llama-v3", "llama-bpe", "falcon3", "tekken"};
-  return std::find(kNames.begin(), kNames.end(), pre_tokenizer) != kNames.end();
-}
-
+// What files mean that leave a flag out.
 bool implies_add_bos(const Vocabulary& vocabulary) {
   switch (vocabulary.kind) {
     case TokenizerKind::kSentencePieceBpe:
     case TokenizerKind::kWordPiece: return true;
     case TokenizerKind::kUnigram: return false;
-    case TokenizerKind::kByteBpe:
-      return implies_ignore_merges(vocabulary.pre_tokenizer) ||
-             vocabulary.pre_tokenizer == "chameleon";
+    case TokenizerKind::kByteBpe: return pre_tokenizer_facts(vocabulary.pre_tokenizer).add_bos;
   }
   return false;
+}
+
+bool implies_ignore_merges(const Vocabulary& vocabulary) {
+  return vocabulary.kind == TokenizerKind::kByteBpe &&
+         pre_tokenizer_facts(vocabulary.pre_tokenizer).ignore_merges;
+}
+
+// GGUF cannot say which tokens swallow white space. Phi-3's all do, but for three; its files are
+// told by their name.
+std::vector<int32_t> implied_strips_right(const Metadata& metadata, const Vocabulary& vocabulary) {
+  std::string name = metadata.string("general.name").value_or("");
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const bool is_phi3 =
+      name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+  std::vector<int32_t> ids;
+  if (!is_phi3) return ids;
+  for (size_t i = 0; i < vocabulary.types.size(); ++i) {
+    const TokenType type = vocabulary.types[i];
+    const std::string& token = vocabulary.tokens[i];
+    if (type != TokenType::kControl && type != TokenType::kUserDefined) continue;
+    if (token == "<unk>" || token == "<s>" || token == "<|endoftext|>") continue;
+    ids.push_back(static_cast<int32_t>(i));
+  }
+  return ids;
 }
 
 void read_flags(const Metadata& metadata, Vocabulary& vocabulary) {
@@ -207,9 +219,31 @@ void read_flags(const Metadata& metadata, Vocabulary& vocabulary) {
       metadata.boolean(kAddSpaceKey).value_or(vocabulary.kind == TokenizerKind::kSentencePieceBpe);
   vocabulary.remove_extra_whitespaces = metadata.boolean(kExtraSpaceKey).value_or(false);
   vocabulary.lowercase = metadata.boolean(kLowercaseKey).value_or(true);
-  vocabulary.ignore_merges = metadata.boolean(kIgnoreMergesKey)
-                                 .value_or(vocabulary.kind == TokenizerKind::kByteBpe &&
-                                           implies_ignore_merges(vocabulary.pre_tokenizer));
+  vocabulary.ignore_merges =
+      metadata.boolean(kIgnoreMergesKey).value_or(implies_ignore_merges(vocabulary));
+}
+
+std::vector<int32_t> read_ids(const Metadata& metadata, const char* key,
+                              const Vocabulary& vocabulary, std::vector<int32_t> implied) {
+  const auto stored = metadata.integers(key);
+  if (!stored) return implied;
+  std::vector<int32_t> ids;
+  for (const int64_t id : *stored) {
+    if (id < 0 || id >= static_cast<int64_t>(vocabulary.tokens.size())) {
+      fail(fmt::format("'{}' holds {}, which is no token", key, id));
+    }
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
+}
+
+void write_ids(const char* key, const std::vector<int32_t>& ids,
+               const std::vector<int32_t>& implied, Metadata& metadata) {
+  if (ids == implied) {
+    metadata.erase(key);
+  } else {
+    metadata.set_int32s(key, {ids.begin(), ids.end()});
+  }
 }
 
 void read_charsmap(const Metadata& metadata, Vocabulary& vocabulary) {
@@ -251,9 +285,15 @@ void write_flags(const Vocabulary& vocabulary, Metadata& metadata) {
                vocabulary.kind == TokenizerKind::kSentencePieceBpe);
   write_unless(kExtraSpaceKey, vocabulary.remove_extra_whitespaces, false);
   write_unless(kLowercaseKey, vocabulary.lowercase, true);
-  write_unless(kIgnoreMergesKey, vocabulary.ignore_merges,
-               vocabulary.kind == TokenizerKind::kByteBpe &&
-                   implies_ignore_merges(vocabulary.pre_tokenizer));
+  write_unless(kIgnoreMergesKey, vocabulary.ignore_merges, implies_ignore_merges(vocabulary));
+}
+
+void write_types(const Vocabulary& vocabulary, Metadata& metadata) {
+  std::vector<int64_t> types;
+  types.reserve(vocabulary.types.size());
+  for (const TokenType type : vocabulary.types) types.push_back(static_cast<int64_t>(type));
+  set_or_erase(metadata, kTypesKey, !types.empty(),
+               [&] { metadata.set_int32s(kTypesKey, std::move(types)); });
 }
 
 }  // namespace
@@ -276,6 +316,9 @@ Vocabulary read_vocabulary(const Metadata& metadata) {
   vocabulary.pre_tokenizer = metadata.string(kPreKey).value_or(needs_name ? "default" : "");
   read_special_tokens(metadata, vocabulary);
   read_flags(metadata, vocabulary);
+  vocabulary.strips_left = read_ids(metadata, kStripsLeftKey, vocabulary, {});
+  vocabulary.strips_right =
+      read_ids(metadata, kStripsRightKey, vocabulary, implied_strips_right(metadata, vocabulary));
   read_charsmap(metadata, vocabulary);
   read_normalization(metadata, vocabulary);
   vocabulary.chat_template = metadata.string(kChatTemplateKey).value_or("");
@@ -292,10 +335,7 @@ void write_vocabulary(const Vocabulary& vocabulary, Metadata& metadata) {
   set_or_erase(metadata, kScoresKey, !vocabulary.scores.empty(), [&] {
     metadata.set_float32s(kScoresKey, {vocabulary.scores.begin(), vocabulary.scores.end()});
   });
-  std::vector<int64_t> types;
-  types.reserve(vocabulary.types.size());
-  for (const TokenType type : vocabulary.types) types.push_back(static_cast<int64_t>(type));
-  metadata.set_int32s(kTypesKey, std::move(types));
+  write_types(vocabulary, metadata);
   const bool has_merges = vocabulary.kind == TokenizerKind::kByteBpe || !vocabulary.merges.empty();
   set_or_erase(metadata, kMergesKey, has_merges,
                [&] { metadata.set_strings(kMergesKey, vocabulary.merges); });
@@ -305,6 +345,9 @@ void write_vocabulary(const Vocabulary& vocabulary, Metadata& metadata) {
                  [&] { metadata.set_uint32(special.key, static_cast<uint32_t>(*id)); });
   }
   write_flags(vocabulary, metadata);
+  write_ids(kStripsLeftKey, vocabulary.strips_left, {}, metadata);
+  write_ids(kStripsRightKey, vocabulary.strips_right, implied_strips_right(metadata, vocabulary),
+            metadata);
   set_or_erase(metadata, kCharsmapKey, !vocabulary.precompiled_charsmap.empty(),
                [&] { metadata.set_uint8s(kCharsmapKey, vocabulary.precompiled_charsmap); });
   set_or_erase(metadata, kPatternsKey, !vocabulary.pre_patterns.empty(),
