@@ -1,0 +1,45 @@
+// SentencePiece BPE ("llama" in GGUF; Sennrich et al., 2016): characters are merged pair by pair,
+// the pair that makes the best token first; what stays unknown is written in bytes.
+#pragma once
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/merge_table.h"
+#include "text/sentencepiece.h"
+#include "text/tokenizer.h"
+
+namespace minim {
+
+class SentencePieceBpeTokenizer : public Tokenizer {
+ public:
+  explicit SentencePieceBpeTokenizer(Vocabulary vocabulary);
+
+ protected:
+  void encode_text(std::string_view text, bool begins, std::vector<TokenId>& out) const override;
+
+ private:
+  struct Split {
+    int32_t left, right;
+  };
+
+  void name_characters();
+  void merges_from_scores();
+  void merges_from_list();
+  int32_t character_symbol(std::string_view character) const;
+  void append_symbols(std::string_view word, std::vector<int32_t>& symbols) const;
+  void append_tokens(int32_t symbol, std::vector<TokenId>& out) const;
+
+  SentencePieces pieces_;
+  TokenTable by_text_;  // normal and unused pieces, and the characters below
+  // Symbols are token ids and, past them, the characters that occur in pieces but are none.
+  std::vector<std::string> characters_;
+  std::array<int32_t, 128> ascii_symbols_;  // -1: unknown
+  MergeTable merges_;
+  // Unused pieces may be made on the way to others but not written: what they came from.
+  std::vector<std::pair<int32_t, Split>> unused_splits_;  // sorted
+};
+
+}  // namespace minim
