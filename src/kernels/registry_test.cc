@@ -1,0 +1,91 @@
+#include "kernels/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "kernels/testing/random_data.h"
+
+namespace minim::kernels {
+namespace {
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+
+TEST(Registry, BestTableIsTheLastThatTheMachineSupports) {
+  const auto tables = testing::supported_tables();
+  ASSERT_FALSE(tables.empty());
+  EXPECT_EQ(tables.front()->set, InstructionSet::kScalar);
+  EXPECT_EQ(&select_kernel_table(), tables.back());
+}
+
+TEST(Registry, ForcedTableIsTheOneSelected) {
+  for (const KernelTable* table : testing::supported_tables()) {
+    const char* name = instruction_set_name(table->set);
+    EXPECT_EQ(&select_kernel_table(name), table);
+    ::setenv("MINIM_CPU", name, 1);
+    EXPECT_EQ(&select_kernel_table_from_environment(), table);
+  }
+  ::setenv("MINIM_CPU", "", 1);
+  EXPECT_EQ(&select_kernel_table_from_environment(), &select_kernel_table());
+  ::unsetenv("MINIM_CPU");
+  EXPECT_EQ(&select_kernel_table_from_environment(), &select_kernel_table());
+}
+
+// The functions themselves differ from table to table: the name is not all that was switched.
+TEST(Registry, TablesShareNoKernel) {
+  std::set<decltype(KernelTable::rms_norm)> norms;
+  std::set<decltype(MatmulKernel::multiply)> products;
+  for (const KernelTable* table : kernel_tables()) {
+    norms.insert(table->rms_norm);
+    products.insert(
+        find_matmul_kernel(*table, DataType::kF32, MatmulPrecision::kFloat32)->multiply);
+  }
+  EXPECT_EQ(norms.size(), kernel_tables().size());
+  EXPECT_EQ(products.size(), kernel_tables().size());
+}
+
+TEST(Registry, UnknownNameIsAnErrorThatNamesTheChoices) {
+  const std::string message = message_of([] { select_kernel_table("pentium"); });
+  EXPECT_NE(message.find("'pentium'"), std::string::npos) << message;
+  EXPECT_NE(message.find("scalar"), std::string::npos) << message;
+  ::setenv("MINIM_CPU", "quantum", 1);
+  EXPECT_THROW(select_kernel_table_from_environment(), Error);
+  ::unsetenv("MINIM_CPU");
+}
+
+TEST(Registry, UnsupportedSetIsAnError) {
+  for (const InstructionSet set : {InstructionSet::kNeon, InstructionSet::kAvx2}) {
+    if (cpu_supports(set)) continue;
+    EXPECT_THROW(kernel_table(set), Error);
+    EXPECT_THROW(select_kernel_table(instruction_set_name(set)), Error);
+  }
+}
+
+TEST(Registry, EveryTableMultipliesEveryWeightType) {
+  for (const KernelTable* table : kernel_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    std::set<std::pair<DataType, MatmulPrecision>> seen;
+    for (int i = 0; i < table->matmul_count; ++i) {
+      EXPECT_TRUE(seen.insert({table->matmuls[i].type, table->matmuls[i].precision}).second);
+    }
+    for (const DataTypeInfo& info : data_types()) {
+      const bool found = seen.count({info.type, MatmulPrecision::kFloat32}) > 0;
+      EXPECT_EQ(found, info.is_weight) << info.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace minim::kernels
