@@ -196,7 +196,7 @@ AffineChoice best_of(const AffineCandidates& candidates, const AffineGroup& grou
 template <int kTo>
 AffineFit search_affine(const float* x, const float* weights, int count, bool zero_in_range) {
   float low = zero_in_range ? 0.0f : x[0];
-  float high = low;
+  float high = x[0];
   for (int i = 0; i < count; ++i) {
     low = std::min(low, x[i]);
     high = std::max(high, x[i]);

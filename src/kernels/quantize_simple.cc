@@ -235,7 +235,8 @@ void quantize(const float* values, const float* importance, BlockMxfp4& block) {
   uint8_t codes[32];
   int exponent = std::ilogb(scaled.unit) + kPower + 128;
   const float error = encode_mxfp4(scaled, kPower, codes);
-  if (importance != nullptr) {
+  constexpr int kExponentMax = 252;  // the largest whose every level is finite
+  if (importance != nullptr && exponent < kExponentMax) {
     uint8_t wider[32];
     if (encode_mxfp4(scaled, kPower + 1, wider) < error) {
       std::memcpy(codes, wider, sizeof(codes));
