@@ -38,6 +38,7 @@ uint8_t class_of_category(utf8proc_category_t category) {
     case UTF8PROC_CATEGORY_ZS:
     case UTF8PROC_CATEGORY_ZL:
     case UTF8PROC_CATEGORY_ZP: return kSpaceClass;
+    case UTF8PROC_CATEGORY_CN: return kUnassignedClass;
     default: return kControlClass;
   }
 }

@@ -10,8 +10,8 @@
 
 namespace minim {
 
-// The classes that tokenizers ask for, one bit each; kSpace is the White_Space property and may
-// come with kSeparator or kControl.
+// The classes that tokenizers ask for, one bit each. White_Space is a property: some of
+// its characters are controls too.
 enum CharacterClass : uint8_t {
   kLetterClass = 1,       // L
   kNumberClass = 2,       // N
@@ -19,7 +19,8 @@ enum CharacterClass : uint8_t {
   kPunctuationClass = 8,  // P
   kSymbolClass = 16,      // S
   kMarkClass = 32,        // M
-  kControlClass = 64,     // C: controls, formats, surrogates, private use, unassigned
+  kControlClass = 64,     // Cc, Cf, Co: controls, formats, private use
+  kUnassignedClass = 128,
 };
 
 uint8_t character_class(char32_t code);

@@ -26,8 +26,14 @@ bool is_bert_punctuation(char32_t c) {
   return (classes & kPunctuationClass) || (c < 0x80 && (classes & kSymbolClass));
 }
 
+// Of the controls only these three are white space; BERT drops the others, U+0085 too.
+bool is_bert_space(char32_t c) {
+  return c == '\t' || c == '\n' || c == '\r' ||
+         (character_class(c) & (kSpaceClass | kControlClass)) == kSpaceClass;
+}
+
 bool is_bert_control(char32_t c) {
-  return c == 0 || c == kReplacementCharacter || (character_class(c) & kControlClass);
+  return c == kReplacementCharacter || (character_class(c) & kControlClass);
 }
 
 // GGUF marks the beginnings of words with U+2581, vocab.txt the continuations with "##".
@@ -84,7 +90,7 @@ WordPieceTokenizer::Words WordPieceTokenizer::cut_words(std::string_view text) c
     const Utf8Character character = utf8_at(text, i);
     i += character.length;
     const char32_t code = character.code;
-    if (is_space(code)) {
+    if (is_bert_space(code)) {
       finish_word();
       continue;
     }
