@@ -56,9 +56,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::span<const DataTypeInfo> data_types() {
-  return kDataTypes;
-}
+std::span<const DataTypeInfo> data_types() { return kDataTypes; }
 
 const DataTypeInfo* find_data_type(uint32_t id) {
   for (const DataTypeInfo& info : kDataTypes) {

@@ -39,10 +39,10 @@ enum class DataType : uint32_t {
 
 struct DataTypeInfo {
   DataType type;
-  const char* name;   // "q4_0": as the command line takes it
-  int block_values;   // values stored together; a row is a whole number of blocks
+  const char* name;  // "q4_0": as the command line takes it
+  int block_values;  // values stored together; a row is a whole number of blocks
   int block_bytes;
-  bool is_weight;     // can be dequantized to floats and multiplied with
+  bool is_weight;  // can be dequantized to floats and multiplied with
 };
 
 // Every type above, in the order of their ids.
