@@ -6,7 +6,7 @@
 
 namespace minim {
 
-// Stable: the numbers are part of the C ABI and of the command line's exit codes.
+// Stable: the numbers are part of the C ABI (the exit codes of the command line: cli/exit_code.h).
 enum class ErrorCode {
   kInvalidArgument = 1,  // the caller asked for something that makes no sense
   kNotFound = 2,         // a file, a tensor, a preset that is not there

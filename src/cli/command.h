@@ -1,0 +1,31 @@
+// The commands of the program: one file each, listed in one table.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <span>
+
+namespace minim::cli {
+
+// What runs once the command line has been read; returns the exit code.
+using Action = std::function<int()>;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  // Adds options and help text; the returned action sees their values.
+  Action (*add)(CLI::App& app);
+};
+
+std::span<const Command> commands();
+
+Action add_run(CLI::App& app);
+Action add_inspect(CLI::App& app);
+Action add_convert(CLI::App& app);
+Action add_quantize(CLI::App& app);
+Action add_init(CLI::App& app);
+Action add_tokenize(CLI::App& app);
+Action add_perplexity(CLI::App& app);
+Action add_completion(CLI::App& app);
+
+}  // namespace minim::cli

@@ -1,0 +1,21 @@
+#include <array>
+
+#include "cli/command.h"
+
+namespace minim::cli {
+
+std::span<const Command> commands() {
+  static constexpr std::array<Command, 8> kCommands = {{
+      {"run", "Generate text from a model", add_run},
+      {"inspect", "Show what is in a model file", add_inspect},
+      {"convert", "Convert a model to GGUF", add_convert},
+      {"quantize", "Store a model's weights in fewer bits", add_quantize},
+      {"init", "Write a model with random weights, for measuring", add_init},
+      {"tokenize", "Show how a model's tokenizer cuts a text", add_tokenize},
+      {"perplexity", "Measure how well a model predicts a text", add_perplexity},
+      {"completion", "Print a completion script for your shell", add_completion},
+  }};
+  return kCommands;
+}
+
+}  // namespace minim::cli

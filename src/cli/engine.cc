@@ -1,0 +1,86 @@
+#include "cli/engine.h"
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <utility>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "cli/terminal.h"
+#include "formats/vocabulary.h"
+#include "kernels/registry.h"
+
+namespace minim::cli {
+namespace {
+
+constexpr int kThreadsMax = 1024;
+
+}  // namespace
+
+void add_engine_options(CLI::App& app, EngineOptions& options) {
+  app.add_option("-t,--threads", options.threads, "Threads (default: one for each processor)")
+      ->envname("MINIM_THREADS")
+      ->check(CLI::Range(1, kThreadsMax));
+  app.add_flag("-v,--verbose", options.verbose, "Say more about what happens");
+  app.add_flag("-q,--quiet", options.quiet, "No progress and no statistics");
+}
+
+void add_model_options(CLI::App& app, ModelOptions& options) {
+  app.add_option("MODEL", options.path, "GGUF file, Hugging Face folder or llama2.c checkpoint")
+      ->required();
+  app.add_option("--tokenizer", options.tokenizer,
+                 "Tokenizer file of a llama2.c checkpoint (default: looked for beside it)");
+}
+
+CLI::Option* add_type_option(CLI::App& app, const std::string& flag, DataType& type,
+                             const std::string& description) {
+  std::string names;
+  for (const DataTypeInfo& info : data_types()) {
+    if (info.is_weight) names += std::string(names.empty() ? "" : ", ") + info.name;
+  }
+  const auto assign = [&type, flag, names](const std::string& name) {
+    const DataTypeInfo* info = find_data_type(name);
+    if (info == nullptr || !info->is_weight) {
+      throw CLI::ValidationError(flag, fmt::format("'{}' is none of {}", name, names));
+    }
+    type = info->type;
+  };
+  return app.add_option_function<std::string>(flag, assign, description + "; one of " + names)
+      ->type_name("TYPE");
+}
+
+Engine::Engine(const EngineOptions& options)
+    : threads_(options.threads > 0 ? options.threads : cpu_count()),
+      context_{threads_, kernels::select_kernel_table_from_environment(),
+               stderr_log(options.verbose)},
+      quiet_(options.quiet) {}
+
+std::shared_ptr<const ModelFile> open_model(const ModelOptions& options) {
+  return open_model_file(options.path, {.tokenizer = options.tokenizer});
+}
+
+std::shared_ptr<const Tokenizer> open_tokenizer(const ModelFile& file) {
+  return Tokenizer::make(read_vocabulary(file.metadata()));
+}
+
+std::shared_ptr<const Model> load_model(const Engine& engine, std::shared_ptr<const ModelFile> file,
+                                        int64_t context_tokens) {
+  ProgressDisplay display(engine.quiet());
+  return Model::load(engine.context(), std::move(file),
+                     {.context_length = context_tokens, .progress = display.sink()});
+}
+
+void refuse_overwrite(const std::string& path, bool force) {
+  if (force || !std::filesystem::exists(path)) return;
+  throw Error(ErrorCode::kInvalidArgument, fmt::format("'{}' exists; --force replaces it", path));
+}
+
+std::string read_text(const std::string& path) {
+  if (path != "-") return read_file(path);
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace minim::cli

@@ -1,0 +1,248 @@
+// `minim run`: text from a model.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/engine.h"
+#include "cli/exit_code.h"
+#include "cli/terminal.h"
+#include "runtime/generator.h"
+#include "text/chat_prompt.h"
+#include "text/stream_decoder.h"
+
+namespace minim::cli {
+namespace {
+
+// A model may be able to hold far more than a prompt and an answer need.
+constexpr int64_t kContextDefault = 4096;
+
+struct Options {
+  ModelOptions model;
+  EngineOptions engine;
+  std::string prompt;
+  std::string file;
+  std::string system;
+  std::string cache_type = "f16";
+  int64_t tokens_max = 256;
+  int64_t context_tokens = 0;
+  int64_t batch_tokens = 512;
+  SamplerOptions sampler;
+  bool raw = false;
+  bool ignore_end = false;
+  bool no_echo = false;
+  bool json = false;
+};
+
+std::string prompt_text(const Options& options) {
+  if (!options.prompt.empty() && !options.file.empty()) {
+    throw Error(ErrorCode::kInvalidArgument, "run: give a PROMPT or a --file, not both");
+  }
+  if (!options.file.empty()) return read_text(options.file);
+  if (!options.prompt.empty()) return options.prompt;
+  if (::isatty(STDIN_FILENO) == 0) return read_text("-");
+  return {};
+}
+
+struct Prompt {
+  std::string text;
+  std::vector<TokenId> tokens;
+  bool templated = false;
+};
+
+// The conversation as the model's own template writes it.
+Prompt chat_prompt(std::shared_ptr<const Tokenizer> tokenizer, const std::string& system,
+                   const std::string& prompt) {
+  OrderedJson messages = OrderedJson::array();
+  if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
+  messages.push_back({{"role", "user"}, {"content", prompt}});
+  const OrderedJson variables = {{"messages", messages}, {"add_generation_prompt", true}};
+  const ChatPrompt chat(std::move(tokenizer));
+  const int64_t now = std::time(nullptr);
+  return {chat.render(variables, now), chat.encode(variables, now), true};
+}
+
+Prompt make_prompt(std::shared_ptr<const Tokenizer> tokenizer, const Options& options) {
+  const std::string text = prompt_text(options);
+  const Vocabulary& vocabulary = tokenizer->vocabulary();
+  if (!options.raw && !vocabulary.chat_template.empty()) {
+    return chat_prompt(tokenizer, options.system, text);
+  }
+  if (!options.system.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "run: --system needs a model with a chat template, and no --raw");
+  }
+  Prompt prompt = {text, tokenizer->encode(text), false};
+  // An empty prompt still needs something to continue.
+  if (prompt.tokens.empty() && vocabulary.bos) prompt.tokens.push_back(*vocabulary.bos);
+  if (prompt.tokens.empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "run: this model has no token to begin with; give a prompt");
+  }
+  return prompt;
+}
+
+double rate(int64_t count, double seconds) {
+  return seconds > 0 ? static_cast<double>(count) / seconds : 0;
+}
+
+void print_statistics(const GenerationStatistics& statistics, const Model& model, bool templated,
+                      const char* reason) {
+  const double decode_rate = rate(statistics.decode_steps, statistics.decode_seconds);
+  fmt::print(stderr,
+             "\n[{}{} prompt tokens in {:.2f} s ({:.1f}/s) | {} generated, {:.1f} tokens/s, {:.2f} "
+             "GB/s of weights | stopped: {}]\n",
+             templated ? "chat template (--raw: none) | " : "", statistics.prompt_tokens,
+             statistics.prompt_seconds, rate(statistics.prompt_tokens, statistics.prompt_seconds),
+             statistics.generated_tokens, decode_rate,
+             decode_rate * static_cast<double>(model.weight_bytes()) * 1e-9, reason);
+}
+
+void write_now(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+// Options that depend on the clock and on the model.
+void fill_defaults(const ModelFile& file, Options& options) {
+  if (options.sampler.seed == 0) {
+    options.sampler.seed =
+        static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  }
+  if (options.context_tokens == 0) {
+    options.context_tokens = std::min(kContextDefault, read_model_config(file).context_length);
+  }
+}
+
+// What came out, and how it went.
+struct Outcome {
+  std::string text;
+  std::vector<TokenId> tokens;
+  const char* reason = "";
+  bool interrupted = false;
+};
+
+void print_json(const Prompt& prompt, const Outcome& outcome,
+                const GenerationStatistics& statistics) {
+  const OrderedJson document = {
+      {"prompt", prompt.text},
+      {"text", outcome.text},
+      {"tokens", outcome.tokens},
+      {"stop_reason", outcome.reason},
+      {"statistics",
+       {{"prompt_tokens", statistics.prompt_tokens},
+        {"generated_tokens", statistics.generated_tokens},
+        {"prompt_seconds", statistics.prompt_seconds},
+        {"decode_seconds", statistics.decode_seconds},
+        {"prompt_tokens_per_second", rate(statistics.prompt_tokens, statistics.prompt_seconds)},
+        {"decode_tokens_per_second", rate(statistics.decode_steps, statistics.decode_seconds)}}}};
+  fmt::print("{}\n", document.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
+}
+
+// Generates to the end, or until Ctrl-C; writes the text as it comes if `stream`.
+Outcome generate(Generator& generator, std::shared_ptr<const Tokenizer> tokenizer, bool stream) {
+  Outcome outcome;
+  StreamDecoder decoder(std::move(tokenizer));
+  const auto emit = [&](const std::string& piece) {
+    if (stream) write_now(piece);
+    outcome.text += piece;
+  };
+  while (!InterruptGuard::interrupted()) {
+    const auto token = generator.next();
+    if (!token) break;
+    outcome.tokens.push_back(*token);
+    emit(decoder.push(*token));
+  }
+  emit(decoder.finish());
+  outcome.interrupted = InterruptGuard::interrupted();
+  outcome.reason = outcome.interrupted ? "interrupted" : stop_reason_name(generator.stop_reason());
+  return outcome;
+}
+
+int run(Options options) {
+  const Engine engine(options.engine);
+  const InterruptGuard interrupt;
+  const auto file = open_model(options.model);
+  const auto tokenizer = open_tokenizer(*file);
+  fill_defaults(*file, options);
+  const Prompt prompt = make_prompt(tokenizer, options);
+  const auto model = load_model(engine, file, options.context_tokens);
+  Session session(engine.context(), model,
+                  {.context_tokens = options.context_tokens,
+                   .batch_tokens = options.batch_tokens,
+                   .kv_type = options.cache_type == "f32" ? DataType::kF32 : DataType::kF16});
+  Generator generator(session, tokenizer,
+                      {.sampler = options.sampler,
+                       .tokens_max = options.tokens_max,
+                       .ignore_end = options.ignore_end});
+  {
+    ProgressDisplay display(options.engine.quiet || options.json);
+    generator.start(prompt.tokens, display.sink());
+  }
+  if (!options.json && !prompt.templated && !options.no_echo) write_now(prompt.text);
+  const Outcome outcome = generate(generator, tokenizer, !options.json);
+  if (options.json) {
+    print_json(prompt, outcome, generator.statistics());
+  } else {
+    write_now("\n");
+    if (!options.engine.quiet) {
+      print_statistics(generator.statistics(), *model, prompt.templated, outcome.reason);
+    }
+  }
+  return outcome.interrupted ? exit_code(ErrorCode::kCancelled) : kExitOk;
+}
+
+}  // namespace
+
+Action add_run(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  add_model_options(app, options->model);
+  app.add_option("PROMPT", options->prompt, "The prompt (default: --file, or standard input)");
+  app.add_option("-f,--file", options->file, "Read the prompt from a file; - is standard input");
+  app.add_option("--system", options->system, "System message, for models with a chat template");
+  app.add_flag("--raw", options->raw, "Continue the prompt as it is, without a chat template");
+  app.add_option("-n,--tokens", options->tokens_max, "Tokens to generate at most; -1: no limit")
+      ->capture_default_str();
+  app.add_option("-c,--context", options->context_tokens,
+                 "Tokens that fit in all (default: the model's, at most 4096)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--batch", options->batch_tokens, "Prompt tokens computed at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--cache-type", options->cache_type, "Type of the cache")
+      ->check(CLI::IsMember({"f16", "f32"}))
+      ->capture_default_str();
+  SamplerOptions& sampler = options->sampler;
+  app.add_option("--temperature", sampler.temperature, "Randomness; 0 is greedy")
+      ->capture_default_str();
+  app.add_option("--top-k", sampler.top_k, "Choose among this many; 0: all")->capture_default_str();
+  app.add_option("--top-p", sampler.top_p, "Choose among this much probability")
+      ->capture_default_str();
+  app.add_option("--min-p", sampler.min_p, "Drop what is less probable than this share of the best")
+      ->capture_default_str();
+  app.add_option("--seed", sampler.seed,
+                 "The same seed gives the same text; 0: a new one each time")
+      ->capture_default_str();
+  app.add_flag("--ignore-end", options->ignore_end, "Go on past the model's end-of-text token");
+  app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
+  app.add_flag("--json", options->json, "Print one JSON object at the end");
+  add_engine_options(app, options->engine);
+  app.footer(
+      "Examples:\n"
+      "  minim run model.gguf \"Once upon a time\"\n"
+      "  minim run chat.gguf \"Why is the sky blue?\" --system \"Answer in one sentence.\"\n"
+      "  git diff | minim run model.gguf -f - --temperature 0 -n 100");
+  return [options] { return run(*options); };
+}
+
+}  // namespace minim::cli

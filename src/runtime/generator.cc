@@ -1,0 +1,73 @@
+#include "runtime/generator.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/error.h"
+
+namespace minim {
+namespace {
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+const char* stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::kRunning: return "running";
+    case StopReason::kEndOfText: return "end of text";
+    case StopReason::kTokensMax: return "length";
+    case StopReason::kContextFull: return "context full";
+  }
+  return "unknown";
+}
+
+Generator::Generator(Session& session, std::shared_ptr<const Tokenizer> tokenizer,
+                     const GeneratorOptions& options)
+    : session_(session),
+      tokenizer_(std::move(tokenizer)),
+      options_(options),
+      sampler_(options.sampler) {}
+
+void Generator::start(std::span<const TokenId> prompt, const ProgressSink& progress) {
+  const Stopwatch watch;
+  logits_ = session_.append(prompt, progress);
+  statistics_.prompt_tokens = static_cast<int64_t>(prompt.size());
+  statistics_.prompt_seconds = watch.seconds();
+}
+
+std::optional<TokenId> Generator::stop(StopReason reason) {
+  stop_reason_ = reason;
+  return std::nullopt;
+}
+
+std::optional<TokenId> Generator::next() {
+  if (stop_reason_ != StopReason::kRunning) return std::nullopt;
+  if (options_.tokens_max >= 0 && statistics_.generated_tokens >= options_.tokens_max) {
+    return stop(StopReason::kTokensMax);
+  }
+  const Stopwatch watch;
+  if (pending_) {
+    if (session_.length() >= session_.context_tokens()) return stop(StopReason::kContextFull);
+    logits_ = session_.append({&*pending_, 1});
+    ++statistics_.decode_steps;
+  }
+  MINIM_CHECK(!logits_.empty());
+  pending_ = sampler_.sample(logits_);
+  statistics_.decode_seconds += watch.seconds();
+  if (!options_.ignore_end && tokenizer_->ends_generation(*pending_)) {
+    return stop(StopReason::kEndOfText);
+  }
+  ++statistics_.generated_tokens;
+  return pending_;
+}
+
+}  // namespace minim

@@ -1,0 +1,64 @@
+// Text from a session, one token at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "runtime/sampler.h"
+#include "runtime/session.h"
+#include "text/tokenizer.h"
+
+namespace minim {
+
+struct GeneratorOptions {
+  SamplerOptions sampler;
+  int64_t tokens_max = -1;  // generate at most this many; -1: until the model or the context ends
+  bool ignore_end = false;  // go on past the model's end-of-text token
+};
+
+enum class StopReason { kRunning, kEndOfText, kTokensMax, kContextFull };
+// "end of text", "length", "context full"
+const char* stop_reason_name(StopReason reason);
+
+struct GenerationStatistics {
+  int64_t prompt_tokens = 0;
+  int64_t generated_tokens = 0;
+  double prompt_seconds = 0;  // reading the prompt: the time to the first token
+  int64_t decode_steps = 0;   // forward passes after the prompt's
+  double decode_seconds = 0;  // sampling included
+};
+
+class Generator {
+ public:
+  Generator(Session& session, std::shared_ptr<const Tokenizer> tokenizer,
+            const GeneratorOptions& options);
+
+  // Reads the prompt. REQUIRES: called once, before next(). Throws what Session::append() throws.
+  void start(std::span<const TokenId> prompt, const ProgressSink& progress = {});
+
+  // The next token, or nothing when generation has stopped; stop_reason() then says why. The last
+  // token of a generation ends up in the session's cache only if another one follows.
+  std::optional<TokenId> next();
+
+  StopReason stop_reason() const { return stop_reason_; }
+  const GenerationStatistics& statistics() const { return statistics_; }
+
+ private:
+  std::optional<TokenId> stop(StopReason reason);
+
+  Session& session_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  GeneratorOptions options_;
+  Sampler sampler_;
+  std::span<float> logits_;
+  std::optional<TokenId> pending_;  // sampled, not yet in the cache
+  StopReason stop_reason_ = StopReason::kRunning;
+  GenerationStatistics statistics_;
+};
+
+}  // namespace minim
