@@ -176,29 +176,29 @@ void score_many(const AttentionState& state, const CachedRows& keys) {
                    state.panel + i * kKeyChunk + key, kKeyChunk);
     }
   }
-  multiply_panel(state.rows, {.panel = state.panel,
-                              .panel_stride = kKeyChunk,
-                              .depth = keys.dim,
-                              .x = state.queries,
-                              .x_stride = state.padded,
-                              .out = state.scores,
-                              .out_stride = kKeyChunk,
-                              .rows = padded_dim(keys.count),
-                              .accumulate = false});
+  multiply_panel<0>(state.rows, {.panel = state.panel,
+                                 .panel_stride = kKeyChunk,
+                                 .depth = keys.dim,
+                                 .x = state.queries,
+                                 .x_stride = state.padded,
+                                 .out = state.scores,
+                                 .out_stride = kKeyChunk,
+                                 .rows = padded_dim(keys.count),
+                                 .accumulate = false});
 }
 
 template <typename Type>
 void add_values_many(const AttentionState& state, const CachedRows& values) {
   widen_rows<Type>(state, values);
-  multiply_panel(state.rows, {.panel = state.floats,
-                              .panel_stride = state.padded,
-                              .depth = values.count,
-                              .x = state.scores,
-                              .x_stride = kKeyChunk,
-                              .out = state.outputs,
-                              .out_stride = state.padded,
-                              .rows = static_cast<int>(state.padded),
-                              .accumulate = true});
+  multiply_panel<0>(state.rows, {.panel = state.floats,
+                                 .panel_stride = state.padded,
+                                 .depth = values.count,
+                                 .x = state.scores,
+                                 .x_stride = kKeyChunk,
+                                 .out = state.outputs,
+                                 .out_stride = state.padded,
+                                 .rows = static_cast<int>(state.padded),
+                                 .accumulate = true});
 }
 
 // Turns the scores of keys [begin, end) of a chunk into weights, the others into zeros, and brings

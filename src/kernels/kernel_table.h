@@ -125,6 +125,11 @@ struct KernelTable {
   // out[head_dim] of one row from its `part_count` partial results, `part_stride` floats apart.
   void (*merge_attention)(const float* parts, int part_count, int64_t part_stride, int head_dim,
                           float* out) noexcept;
+
+  // What the machine can do, for benchmarks and tuning: each returns the operations that it did in
+  // `steps` rounds of independent fused products, and the sum of `count` floats read in order.
+  int64_t (*probe_products)(int64_t steps) noexcept;
+  float (*probe_reads)(const float* x, int64_t count) noexcept;
 };
 
 }  // namespace minim::kernels

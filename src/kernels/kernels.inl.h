@@ -5,6 +5,7 @@
 #include "kernels/attention.inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/matmul_float.inl.h"
+#include "kernels/probes.inl.h"
 #include "kernels/rows.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
@@ -49,7 +50,9 @@ constexpr KernelTable make_table(InstructionSet set) {
           .attention_rows = kAttentionRows,
           .attention_scratch_values = attention_scratch_values,
           .attention = attend,
-          .merge_attention = merge_partial_attention};
+          .merge_attention = merge_partial_attention,
+          .probe_products = probe_products,
+          .probe_reads = probe_reads};
 }
 
 }  // namespace

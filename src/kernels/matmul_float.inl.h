@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/rows.inl.h"
 #include "kernels/weights.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
@@ -15,8 +16,11 @@ namespace {
 
 constexpr int kPanelRows = V::kPanelVectors * V::kLanes;
 constexpr int kPanelCols = kSuperBlock;  // a whole number of blocks of every type
-constexpr int kPanels = 3;               // panels that share one pass over the tokens
-constexpr int64_t kFewTokens = 6;        // up to here weights stream; measured on Cascade Lake
+constexpr int kPanels = 4;               // panels that share one pass over the tokens
+// From one token's activations to the next in a tile's copy of them: an odd number of cache lines,
+// because rows of the input often lie a power of two apart and would evict each other.
+constexpr int kTileStride = kPanelCols + 16;
+constexpr int64_t kFewTokens = 8;  // up to here weights stream; measured on Cascade Lake
 
 // A panel is laid out [column][row]; `panel_stride` is the floats from one column to the next.
 struct PanelTile {
@@ -37,64 +41,76 @@ MINIM_INLINE int lanes_left(int rows, int v) {
   return left < 0 ? 0 : left < V::kLanes ? left : V::kLanes;
 }
 
-template <int kVectors, int kTokens>
-void multiply_tile(const PanelTile& tile) {
-  V::F sums[kTokens][kVectors];
-  const bool whole = tile.rows >= kVectors * V::kLanes;
+// Visits every vector of the output of a tile: visit(t, v, address, lanes).
+template <int kVectors, int kTokens, typename Visit>
+MINIM_INLINE void visit_output(const PanelTile& tile, Visit visit) {
   MINIM_UNROLL
   for (int t = 0; t < kTokens; ++t) {
     MINIM_UNROLL
     for (int v = 0; v < kVectors; ++v) {
-      const float* from = tile.out + t * tile.out_stride + v * V::kLanes;
-      sums[t][v] = !tile.accumulate ? V::zero()
-                   : whole          ? V::load(from)
-                                    : V::load_partial(from, lanes_left(tile.rows, v));
+      visit(t, v, tile.out + t * tile.out_stride + v * V::kLanes, lanes_left(tile.rows, v));
     }
   }
+}
+
+// kStride: tile.x_stride where it is known here, which spares a register a token; else 0.
+template <int kVectors, int kTokens, int kStride>
+void multiply_tile(const PanelTile& tile) {
+  V::F sums[kTokens][kVectors];
+  const bool whole = tile.rows >= kVectors * V::kLanes;
+  if (!tile.accumulate) {
+    visit_output<kVectors, kTokens>(
+        tile, [&](int t, int v, const float*, int) { sums[t][v] = V::zero(); });
+  } else if (whole) {
+    visit_output<kVectors, kTokens>(
+        tile, [&](int t, int v, const float* at, int) { sums[t][v] = V::load(at); });
+  } else {
+    visit_output<kVectors, kTokens>(tile, [&](int t, int v, const float* at, int lanes) {
+      sums[t][v] = V::load_partial(at, lanes);
+    });
+  }
+  const int64_t x_stride = kStride > 0 ? kStride : tile.x_stride;
   const float* panel = tile.panel;
   const float* x = tile.x;
-  for (int64_t column = 0; column < tile.depth; ++column, panel += tile.panel_stride) {
+  const float* end = x + tile.depth;
+  for (; x < end; ++x, panel += tile.panel_stride) {
     V::F weights[kVectors];
     MINIM_UNROLL
     for (int v = 0; v < kVectors; ++v) weights[v] = V::load(panel + v * V::kLanes);
     MINIM_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const V::F value = V::set(x[t * tile.x_stride + column]);
+      const V::F value = V::set(x[t * x_stride]);
       MINIM_UNROLL
       for (int v = 0; v < kVectors; ++v) sums[t][v] = V::fma(weights[v], value, sums[t][v]);
     }
   }
-  MINIM_UNROLL
-  for (int t = 0; t < kTokens; ++t) {
-    MINIM_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      float* to = tile.out + t * tile.out_stride + v * V::kLanes;
-      if (whole) {
-        V::store(to, sums[t][v]);
-      } else {
-        V::store_partial(to, sums[t][v], lanes_left(tile.rows, v));
-      }
-    }
+  if (whole) {
+    visit_output<kVectors, kTokens>(
+        tile, [&](int t, int v, float* at, int) { V::store(at, sums[t][v]); });
+  } else {
+    visit_output<kVectors, kTokens>(
+        tile, [&](int t, int v, float* at, int lanes) { V::store_partial(at, sums[t][v], lanes); });
   }
 }
 
 // The tile of as many tokens as `tokens` says, at most kTokens.
-template <int kVectors, int kTokens>
+template <int kVectors, int kTokens, int kStride>
 MINIM_INLINE void multiply_tile_of(int64_t tokens, const PanelTile& tile) {
-  if (tokens >= kTokens) return multiply_tile<kVectors, kTokens>(tile);
-  if constexpr (kTokens > 1) multiply_tile_of<kVectors, kTokens - 1>(tokens, tile);
+  if (tokens >= kTokens) return multiply_tile<kVectors, kTokens, kStride>(tile);
+  if constexpr (kTokens > 1) multiply_tile_of<kVectors, kTokens - 1, kStride>(tokens, tile);
 }
 
-template <int kVectors>
+template <int kVectors, int kStride>
 void multiply_strip(int64_t tokens, PanelTile tile) {
   for (; tokens > 0; tokens -= V::kTokenTile) {
-    multiply_tile_of<kVectors, V::kTokenTile>(tokens, tile);
+    multiply_tile_of<kVectors, V::kTokenTile, kStride>(tokens, tile);
     tile.x += V::kTokenTile * tile.x_stride;
     tile.out += V::kTokenTile * tile.out_stride;
   }
 }
 
 // A panel of tile.rows rows by any number of tokens.
+template <int kStride>
 void multiply_panel(int64_t tokens, const PanelTile& whole) {
   PanelTile tile = whole;
   for (int row = 0; row < whole.rows;) {
@@ -103,11 +119,11 @@ void multiply_panel(int64_t tokens, const PanelTile& whole) {
     tile.rows = whole.rows - row;
     if (tile.rows > kPanelRows - V::kLanes) {
       tile.rows = tile.rows < kPanelRows ? tile.rows : kPanelRows;
-      multiply_strip<V::kPanelVectors>(tokens, tile);
+      multiply_strip<V::kPanelVectors, kStride>(tokens, tile);
       row += kPanelRows;
     } else {
       tile.rows = tile.rows < V::kLanes ? tile.rows : V::kLanes;
-      multiply_strip<1>(tokens, tile);
+      multiply_strip<1, kStride>(tokens, tile);
       row += V::kLanes;
     }
   }
@@ -132,42 +148,63 @@ void fill_panel(const std::byte* weights, int64_t stride, int rows, int64_t begi
   }
 }
 
+// The panels of up to kPanels * kPanelRows rows, for kPanelCols columns.
+struct PanelGroup {
+  alignas(64) float floats[kPanels][kPanelRows * kPanelCols];
+  int rows[kPanels];
+  int count;
+};
+
+template <typename Type>
+void fill_panels(const MatmulSlice& slice, int64_t row, int64_t column, int64_t depth,
+                 PanelGroup& panels) {
+  const int64_t stride = row_bytes<Type>(slice.cols);
+  panels.count = 0;
+  for (int64_t at = row; panels.count < kPanels && at < slice.row_end; at += kPanelRows) {
+    const int64_t left = slice.row_end - at;
+    const int rows = static_cast<int>(left < kPanelRows ? left : kPanelRows);
+    fill_panel<Type>(slice.weights + at * stride, stride, rows, column, depth,
+                     panels.floats[panels.count]);
+    panels.rows[panels.count++] = rows;
+  }
+}
+
+// All tokens by the panels, which hold `depth` columns from `column` on of the rows from `row` on.
+void multiply_panels(const MatmulSlice& slice, int64_t row, int64_t column, int64_t depth,
+                     const PanelGroup& panels) {
+  alignas(64) float x[V::kTokenTile * kTileStride];
+  for (int64_t token = 0; token < slice.tokens; token += V::kTokenTile) {
+    const int64_t left = slice.tokens - token;
+    const int64_t tokens = left < V::kTokenTile ? left : V::kTokenTile;
+    for (int64_t t = 0; t < tokens; ++t) {
+      const auto* from =
+          reinterpret_cast<const float*>(slice.input + (token + t) * slice.input_stride) + column;
+      map_row(from, x + t * kTileStride, depth, [](V::F value) { return value; });
+    }
+    for (int p = 0; p < panels.count; ++p) {
+      multiply_panel<kTileStride>(
+          tokens, {.panel = panels.floats[p],
+                   .panel_stride = kPanelRows,
+                   .depth = depth,
+                   .x = x,
+                   .x_stride = kTileStride,
+                   .out = slice.out + token * slice.out_stride + row + p * kPanelRows,
+                   .out_stride = slice.out_stride,
+                   .rows = panels.rows[p],
+                   .accumulate = column > 0});
+    }
+  }
+}
+
 template <typename Type>
 void multiply_many(const MatmulSlice& slice) {
-  alignas(64) float panels[kPanels][kPanelRows * kPanelCols];
-  const int64_t stride = row_bytes<Type>(slice.cols);
-  const int64_t x_stride = slice.input_stride / static_cast<int64_t>(sizeof(float));
-  const auto* x = reinterpret_cast<const float*>(slice.input);
+  PanelGroup panels;
   for (int64_t row = slice.row_begin; row < slice.row_end; row += kPanels * kPanelRows) {
     for (int64_t column = 0; column < slice.cols; column += kPanelCols) {
       const int64_t left = slice.cols - column;
       const int64_t depth = left < kPanelCols ? left : kPanelCols;
-      int rows[kPanels];
-      int panel_count = 0;
-      for (int64_t at = row; panel_count < kPanels && at < slice.row_end; at += kPanelRows) {
-        const int64_t some = slice.row_end - at;
-        rows[panel_count] = static_cast<int>(some < kPanelRows ? some : kPanelRows);
-        fill_panel<Type>(slice.weights + at * stride, stride, rows[panel_count], column, depth,
-                         panels[panel_count]);
-        ++panel_count;
-      }
-      // The tokens of a tile stay in the first-level cache while the panels pass.
-      for (int64_t token = 0; token < slice.tokens; token += V::kTokenTile) {
-        const int64_t some = slice.tokens - token;
-        const int64_t tokens = some < V::kTokenTile ? some : V::kTokenTile;
-        for (int p = 0; p < panel_count; ++p) {
-          multiply_panel(tokens,
-                         {.panel = panels[p],
-                          .panel_stride = kPanelRows,
-                          .depth = depth,
-                          .x = x + token * x_stride + column,
-                          .x_stride = x_stride,
-                          .out = slice.out + token * slice.out_stride + row + p * kPanelRows,
-                          .out_stride = slice.out_stride,
-                          .rows = rows[p],
-                          .accumulate = column > 0});
-        }
-      }
+      fill_panels<Type>(slice, row, column, depth, panels);
+      multiply_panels(slice, row, column, depth, panels);
     }
   }
 }

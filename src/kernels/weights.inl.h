@@ -76,6 +76,7 @@ struct Q8_0 : BlockType<BlockQ8_0, DataType::kQ8_0, 32, 32, false> {
 struct Q4_0 : BlockType<BlockQ4_0, DataType::kQ4_0, 32, 32, false> {
   MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
     to.scales[0] = V::half(block.scale);
+    MINIM_VECTORIZE
     for (int i = 0; i < 16; ++i) {
       to.codes[i] = static_cast<int8_t>((block.codes[i] & 15) - 8);
       to.codes[i + 16] = static_cast<int8_t>((block.codes[i] >> 4) - 8);
@@ -87,6 +88,7 @@ struct Q4_1 : BlockType<BlockQ4_1, DataType::kQ4_1, 32, 32, true> {
   MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
     to.scales[0] = V::half(block.scale);
     to.offsets[0] = V::half(block.minimum);
+    MINIM_VECTORIZE
     for (int i = 0; i < 16; ++i) {
       to.codes[i] = static_cast<int8_t>(block.codes[i] & 15);
       to.codes[i + 16] = static_cast<int8_t>(block.codes[i] >> 4);
@@ -97,11 +99,9 @@ struct Q4_1 : BlockType<BlockQ4_1, DataType::kQ4_1, 32, 32, true> {
 // Five-bit codes of 32 values: nibbles, and bit i of four bytes for value i.
 MINIM_INLINE void unpack_fifth_bits(const uint8_t* nibbles, const uint8_t* high_bits, int bias,
                                     int8_t* codes) {
-  constexpr uint8_t kBits[8] = {1, 2, 4, 8, 16, 32, 64, 128};
   uint8_t high[32];
-  for (int i = 0; i < 32; ++i) {
-    high[i] = (high_bits[i / 8] & kBits[i % 8]) != 0 ? uint8_t{16} : uint8_t{0};
-  }
+  V::spread_bits(high_bits, 16, high);
+  MINIM_VECTORIZE
   for (int i = 0; i < 16; ++i) {
     codes[i] = static_cast<int8_t>(((nibbles[i] & 15) | high[i]) - bias);
     codes[i + 16] = static_cast<int8_t>(((nibbles[i] >> 4) | high[i + 16]) - bias);
@@ -144,6 +144,7 @@ struct Mxfp4 : BlockType<BlockMxfp4, DataType::kMxfp4, 32, 32, false> {
 struct Nf4 : BlockType<BlockNf4, DataType::kNf4, 64, 64, false> {
   MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
     to.scales[0] = V::half(block.scale);
+    MINIM_VECTORIZE
     for (int i = 0; i < 32; ++i) {
       to.codes[i] = static_cast<int8_t>(block.codes[i] & 15);
       to.codes[i + 32] = static_cast<int8_t>(block.codes[i] >> 4);
@@ -160,6 +161,7 @@ struct Nf4 : BlockType<BlockNf4, DataType::kNf4, 64, 64, false> {
 MINIM_INLINE void unpack_two_bits(const uint8_t* packed, int bias, int8_t* codes) {
   for (int half = 0; half < 2; ++half) {
     for (int shift = 0; shift < 4; ++shift) {
+      MINIM_VECTORIZE
       for (int i = 0; i < 32; ++i) {
         codes[half * 128 + shift * 32 + i] =
             static_cast<int8_t>(((packed[half * 32 + i] >> (2 * shift)) & 3) - bias);
@@ -191,6 +193,7 @@ struct Q3_K : BlockType<BlockQ3_K, DataType::kQ3_K, 256, 16, false> {
     }
     unpack_two_bits(block.codes, 4, to.codes);
     for (int bit = 0; bit < 8; ++bit) {
+      MINIM_VECTORIZE
       for (int i = 0; i < 32; ++i) {
         const int high = ((block.high_bits[i] >> bit) & 1) << 2;
         to.codes[bit * 32 + i] = static_cast<int8_t>(to.codes[bit * 32 + i] + high);
@@ -216,6 +219,7 @@ MINIM_INLINE void unpack_group_scales(const uint8_t* bytes, float scale, float m
 // Nibbles of 256 values, 32 low ones before the 32 high ones of the same bytes.
 MINIM_INLINE void unpack_nibble_groups(const uint8_t* packed, int8_t* codes) {
   for (int pair = 0; pair < 4; ++pair) {
+    MINIM_VECTORIZE
     for (int i = 0; i < 32; ++i) {
       codes[pair * 64 + i] = static_cast<int8_t>(packed[pair * 32 + i] & 15);
       codes[pair * 64 + 32 + i] = static_cast<int8_t>(packed[pair * 32 + i] >> 4);
@@ -235,6 +239,7 @@ struct Q5_K : BlockType<BlockQ5_K, DataType::kQ5_K, 256, 32, true> {
     unpack_group_scales(block.group_scales, V::half(block.scale), V::half(block.minimum), to);
     unpack_nibble_groups(block.codes, to.codes);
     for (int group = 0; group < 8; ++group) {
+      MINIM_VECTORIZE
       for (int i = 0; i < 32; ++i) {
         const int high = ((block.high_bits[i] >> group) & 1) << 4;
         to.codes[group * 32 + i] = static_cast<int8_t>(to.codes[group * 32 + i] | high);
@@ -252,6 +257,7 @@ struct Q6_K : BlockType<BlockQ6_K, DataType::kQ6_K, 256, 16, false> {
     int8_t high[kSuperBlock];
     unpack_two_bits(block.high_bits, 0, high);
     for (int half = 0; half < 2; ++half) {
+      MINIM_VECTORIZE
       for (int i = 0; i < 64; ++i) {
         const int packed = block.codes[half * 64 + i];
         const int at = half * 128 + i;
@@ -288,6 +294,7 @@ struct Tq1_0 : BlockType<BlockTq1_0, DataType::kTq1_0, 256, 256, false> {
   MINIM_INLINE void unpack_trits(const uint8_t* bytes, int count, int trits, int8_t* codes) {
     int power = 1;
     for (int n = 0; n < trits; ++n, power *= 3) {
+      MINIM_VECTORIZE
       for (int i = 0; i < count; ++i) {
         const int rest = bytes[i] * power & 255;
         codes[n * count + i] = static_cast<int8_t>((rest * 3 >> 8) - 1);

@@ -11,3 +11,20 @@
 #else
 #define MINIM_UNROLL _Pragma("GCC unroll 32")
 #endif
+
+// Leaves the next loop over bytes whole, so that the optimiser makes a vector of it instead of
+// taking it apart first.
+#if defined(__clang__)
+#define MINIM_VECTORIZE _Pragma("clang loop unroll(disable)")
+#else
+#define MINIM_VECTORIZE _Pragma("GCC unroll 1")
+#endif
+
+// For asm: a value in a vector register that may change there.
+#if defined(__x86_64__)
+#define MINIM_REGISTER(value) "+v"(value)
+#elif defined(__aarch64__)
+#define MINIM_REGISTER(value) "+w"(value)
+#else
+#define MINIM_REGISTER(value) "+m"(value)
+#endif

@@ -68,6 +68,18 @@ struct V {
                      _mm_shuffle_epi8(levels, _mm_and_si128(packed, nibble)));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(high), _mm_shuffle_epi8(levels, upper));
   }
+  MINIM_INLINE void spread_bits(const uint8_t* bits, uint8_t value, uint8_t* out) {
+    int32_t word;
+    __builtin_memcpy(&word, bits, sizeof(word));
+    // Byte i of the vector gets the byte of the word that has its bit, and keeps that bit.
+    const __m256i source =
+        _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303);
+    const __m256i bit = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
+    const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(word), source);
+    const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                        _mm256_and_si256(set, _mm256_set1_epi8(static_cast<char>(value))));
+  }
 
   MINIM_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
   MINIM_INLINE F sub(F a, F b) { return _mm256_sub_ps(a, b); }

@@ -68,6 +68,12 @@ struct V {
                      _mm_shuffle_epi8(levels, _mm_and_si128(packed, nibble)));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(high), _mm_shuffle_epi8(levels, upper));
   }
+  MINIM_INLINE void spread_bits(const uint8_t* bits, uint8_t value, uint8_t* out) {
+    uint32_t mask;
+    __builtin_memcpy(&mask, bits, sizeof(mask));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                        _mm256_maskz_set1_epi8(mask, static_cast<char>(value)));
+  }
 
   MINIM_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
   MINIM_INLINE F sub(F a, F b) { return _mm512_sub_ps(a, b); }

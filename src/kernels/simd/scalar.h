@@ -50,6 +50,10 @@ struct V {
       high[i] = table[bytes[i] >> 4];
     }
   }
+  // out[i] = value where bit i of the four bytes is set, else 0, for 32 bytes.
+  MINIM_INLINE void spread_bits(const uint8_t* bits, uint8_t value, uint8_t* out) {
+    for (int i = 0; i < 32; ++i) out[i] = bits[i / 8] >> (i % 8) & 1 ? value : uint8_t{0};
+  }
 
   MINIM_INLINE F add(F a, F b) { return a + b; }
   MINIM_INLINE F sub(F a, F b) { return a - b; }

@@ -1,0 +1,241 @@
+// The operations: shapes, threads, packing. What the kernels compute is tested beside them.
+#include "tensor/ops.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+
+#include "base/error.h"
+#include "kernels/testing/random_data.h"
+
+namespace minim {
+namespace {
+
+using testing::random_floats;
+using testing::random_weights;
+using testing::RandomWeights;
+
+struct Matrix {
+  Matrix(int64_t row_count, int64_t col_count)
+      : values(static_cast<size_t>(row_count * (col_count + 1)), 0.0f),
+        rows(row_count),
+        cols(col_count) {}
+  Matrix(Rng& rng, int64_t row_count, int64_t col_count) : Matrix(row_count, col_count) {
+    values = random_floats(rng, values.size());
+  }
+  MatrixView view() { return {values.data(), rows, cols, cols + 1}; }
+  ConstMatrixView view() const { return {values.data(), rows, cols, cols + 1}; }
+
+  std::vector<float> values;
+  int64_t rows;
+  int64_t cols;
+};
+
+class Ops : public ::testing::Test {
+ protected:
+  WeightMatrix pack(DataType type, int64_t rows, int64_t cols,
+                    MatmulPrecision precision = MatmulPrecision::kFloat32) {
+    const auto weights = std::make_shared<RandomWeights>(random_weights(rng_, type, rows, cols));
+    return WeightMatrix::pack(context_, type, rows, cols, weights->bytes, weights, precision);
+  }
+
+  ThreadPool pool_{2};
+  Context context_{pool_, kernels::select_kernel_table_from_environment(), {}};
+  Rng rng_{testing::test_seed()};
+};
+
+// Everything that one context computes from one seed, end to end.
+std::vector<float> everything(const kernels::KernelTable& table, int threads) {
+  ThreadPool pool(threads);
+  const Context context{pool, table, {}};
+  Rng rng(testing::test_seed());
+  std::vector<float> results;
+  const auto keep = [&](const Matrix& matrix) {
+    results.insert(results.end(), matrix.values.begin(), matrix.values.end());
+  };
+  for (int i = 0; i < table.matmul_count; ++i) {
+    const kernels::MatmulKernel& kernel = table.matmuls[i];
+    for (const int64_t tokens : {1, 3, 150}) {
+      const auto weights =
+          std::make_shared<RandomWeights>(random_weights(rng, kernel.type, 100, 256));
+      const WeightMatrix matrix = WeightMatrix::pack(context, kernel.type, 100, 256, weights->bytes,
+                                                     weights, kernel.precision);
+      const Matrix x(rng, tokens, 256);
+      Matrix out(tokens, 100);
+      matmul(context, matrix, x.view(), out.view());
+      keep(out);
+    }
+  }
+  Matrix x(rng, 300, 192);
+  const Matrix up(rng, 300, 192);
+  const std::vector<float> weight = random_floats(rng, 192);
+  rms_norm(context, x.view(), weight, 1e-5f, x.view());
+  gated_activate(context, Activation::kSilu, x.view(), up.view());
+  add(context, up.view(), x.view());
+  add_bias(context, weight, x.view());
+  layer_norm(context, x.view(), weight, weight, 1e-5f, x.view());
+  rms_norm_heads(context, x.view(), std::span(weight).first(48), 1e-5f);
+  softmax(context, x.view());
+  keep(x);
+  return results;
+}
+
+TEST_F(Ops, ThreadsDoNotChangeTheResult) {
+  for (const kernels::KernelTable* table : testing::supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    const std::vector<float> one = everything(*table, 1);
+    for (const int threads : {2, 3, 7}) EXPECT_EQ(one, everything(*table, threads)) << threads;
+  }
+}
+
+// Each instruction set is within rounding of scalar on the whole chain.
+TEST_F(Ops, InstructionSetsAgree) {
+  const std::vector<float> scalar = everything(kernels::kernel_table(InstructionSet::kScalar), 1);
+  for (const kernels::KernelTable* table : testing::supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    const std::vector<float> got = everything(*table, 1);
+    ASSERT_EQ(got.size(), scalar.size());
+    for (size_t i = 0; i < got.size(); ++i) {
+      ASSERT_NEAR(got[i], scalar[i], 1e-4 * (1 + std::abs(scalar[i]))) << i;
+    }
+  }
+}
+
+TEST_F(Ops, SeveralTargetsAreThatManyProducts) {
+  const WeightMatrix a = pack(DataType::kF32, 64, 256);
+  const WeightMatrix b = pack(DataType::kQ4_K, 17, 256);
+  const WeightMatrix c = pack(DataType::kF16, 130, 256);
+  for (const int64_t tokens : {1, 40}) {
+    const Matrix x(rng_, tokens, 256);
+    Matrix together_a(tokens, 64), together_b(tokens, 17), together_c(tokens, 130);
+    Matrix alone_a(tokens, 64), alone_b(tokens, 17), alone_c(tokens, 130);
+    const MatmulTarget targets[] = {
+        {&a, together_a.view()}, {&b, together_b.view()}, {&c, together_c.view()}};
+    matmul(context_, targets, x.view());
+    matmul(context_, a, x.view(), alone_a.view());
+    matmul(context_, b, x.view(), alone_b.view());
+    matmul(context_, c, x.view(), alone_c.view());
+    EXPECT_EQ(together_a.values, alone_a.values);
+    EXPECT_EQ(together_b.values, alone_b.values);
+    EXPECT_EQ(together_c.values, alone_c.values);
+  }
+}
+
+TEST_F(Ops, NoTokensIsNoWork) {
+  const WeightMatrix weights = pack(DataType::kF32, 4, 8);
+  Matrix x(0, 8), out(0, 4);
+  EXPECT_NO_THROW(matmul(context_, weights, x.view(), out.view()));
+  EXPECT_NO_THROW(softmax(context_, x.view()));
+}
+
+TEST_F(Ops, EmbedLooksRowsUp) {
+  for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kQ6_K}) {
+    const RandomWeights weights = random_weights(rng_, type, 9, 256);
+    const WeightMatrix table = WeightMatrix::pack(context_, type, 9, 256, weights.bytes, nullptr);
+    const int32_t ids[] = {8, 0, 3, 3};
+    Matrix out(4, 256);
+    embed(context_, table, ids, out.view());
+    for (size_t t = 0; t < 4; ++t) {
+      for (size_t i = 0; i < 256; ++i) {
+        ASSERT_EQ(out.values[t * 257 + i], weights.values[static_cast<size_t>(ids[t]) * 256 + i]);
+      }
+    }
+    for (const int32_t wrong : {-1, 9}) {
+      const int32_t bad[] = {0, 1, 2, wrong};
+      EXPECT_THROW(embed(context_, table, bad, out.view()), Error);
+    }
+  }
+}
+
+TEST_F(Ops, PackKeepsTheBytesAndTheirOwner) {
+  auto owner = std::make_shared<RandomWeights>(random_weights(rng_, DataType::kQ8_0, 3, 64));
+  const std::weak_ptr<RandomWeights> watch = owner;
+  auto matrix = std::make_unique<WeightMatrix>(
+      WeightMatrix::pack(context_, DataType::kQ8_0, 3, 64, owner->bytes, owner));
+  EXPECT_EQ(matrix->data(), owner->bytes.data()) << "the kernels read the layout of files";
+  owner.reset();
+  EXPECT_FALSE(watch.expired());
+  EXPECT_EQ(matrix->rows(), 3);
+  EXPECT_EQ(matrix->cols(), 64);
+  EXPECT_EQ(matrix->bytes(), 3u * 68u);
+  EXPECT_EQ(matrix->precision(), MatmulPrecision::kFloat32);
+  EXPECT_TRUE(WeightMatrix().empty());
+  EXPECT_FALSE(matrix->empty());
+  matrix.reset();
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST_F(Ops, PackRefusesBytesThatDoNotFit) {
+  const std::vector<std::byte> bytes(1024);
+  const auto pack_bytes = [&](DataType type, int64_t rows, int64_t cols, size_t count) {
+    WeightMatrix::pack(context_, type, rows, cols, std::span(bytes).first(count), nullptr);
+  };
+  EXPECT_NO_THROW(pack_bytes(DataType::kF32, 4, 8, 128));
+  EXPECT_THROW(pack_bytes(DataType::kF32, 4, 8, 127), Error);
+  EXPECT_THROW(pack_bytes(DataType::kF32, 4, 8, 132), Error);
+  EXPECT_THROW(pack_bytes(DataType::kF32, 0, 8, 0), Error);
+  EXPECT_THROW(pack_bytes(DataType::kF32, -1, 8, 32), Error);
+  EXPECT_THROW(pack_bytes(DataType::kF32, int64_t{1} << 61, 8, 0), Error);  // wraps to 0
+  EXPECT_THROW(pack_bytes(DataType::kQ4_0, 2, 33, 38), Error);              // no whole block
+  EXPECT_THROW(pack_bytes(DataType::kI32, 2, 2, 16), Error);                // no weight
+}
+
+// Plain types stay with float products, and say so.
+TEST_F(Ops, PrecisionSaysWhatWasChosen) {
+  for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kBf16}) {
+    EXPECT_EQ(pack(type, 2, 32, MatmulPrecision::kInt8).precision(), MatmulPrecision::kFloat32);
+  }
+}
+
+TEST_F(Ops, ShapesThatDoNotFitAreErrors) {
+  const WeightMatrix weights = pack(DataType::kF32, 4, 8);
+  Matrix x(2, 8), out(2, 4), narrow(2, 7), tall(3, 4);
+  EXPECT_NO_THROW(matmul(context_, weights, x.view(), out.view()));
+  EXPECT_THROW(matmul(context_, weights, narrow.view(), out.view()), Error);
+  EXPECT_THROW(matmul(context_, weights, x.view(), narrow.view()), Error);
+  EXPECT_THROW(matmul(context_, weights, x.view(), tall.view()), Error);
+  EXPECT_THROW(matmul(context_, WeightMatrix(), x.view(), out.view()), Error);
+  const std::vector<float> weight(8, 1.0f);
+  const std::span<const float> few = std::span(weight).first(7);
+  EXPECT_THROW(rms_norm(context_, x.view(), few, 1e-5f, x.view()), Error);
+  EXPECT_THROW(rms_norm(context_, x.view(), weight, 1e-5f, narrow.view()), Error);
+  EXPECT_THROW(rms_norm_heads(context_, x.view(), few, 1e-5f), Error);
+  EXPECT_THROW(rms_norm_heads(context_, x.view(), {}, 1e-5f), Error);
+  EXPECT_THROW(layer_norm(context_, x.view(), weight, few, 1e-5f, x.view()), Error);
+  EXPECT_THROW(add(context_, x.view(), out.view()), Error);
+  EXPECT_THROW(add_bias(context_, few, x.view()), Error);
+  EXPECT_THROW(gated_activate(context_, Activation::kSilu, x.view(), out.view()), Error);
+  EXPECT_THROW(soft_cap(context_, 0.0f, x.view()), Error);
+}
+
+TEST_F(Ops, RopeShapesThatDoNotFitAreErrors) {
+  Matrix x(2, 8);
+  const float frequencies[] = {1.0f, 0.1f, 0.01f};
+  const int32_t positions[] = {0, 1};
+  const RopeTable two{.frequencies = std::span(frequencies).first(2)};
+  EXPECT_NO_THROW(rope(context_, two, positions, 4, x.view()));
+  EXPECT_THROW(rope(context_, {.frequencies = frequencies}, positions, 4, x.view()), Error);
+  EXPECT_THROW(rope(context_, two, positions, 3, x.view()), Error);
+  EXPECT_THROW(rope(context_, two, positions, 0, x.view()), Error);
+  EXPECT_THROW(rope(context_, two, std::span(positions).first(1), 4, x.view()), Error);
+  const int32_t far[] = {0, 1 << 24};
+  EXPECT_THROW(rope(context_, two, far, 4, x.view()), Error);
+  const int32_t negative[] = {0, -1};
+  EXPECT_THROW(rope(context_, two, negative, 4, x.view()), Error);
+}
+
+TEST_F(Ops, RopeTakesEachTokensPosition) {
+  const float frequencies[] = {0.5f};
+  const int32_t positions[] = {3, 0};
+  Matrix x(2, 2);
+  x.values = {1.0f, 0.0f, 0.0f, 1.0f, 0.0f, 0.0f};  // [1, 0] and [1, 0], rows of 2 + 1
+  rope(context_, {.frequencies = frequencies}, positions, 2, x.view());
+  EXPECT_NEAR(x.values[0], std::cos(1.5), 1e-6);
+  EXPECT_NEAR(x.values[1], std::sin(1.5), 1e-6);
+  EXPECT_EQ(x.values[3], 1.0f);
+  EXPECT_EQ(x.values[4], 0.0f);
+}
+
+}  // namespace
+}  // namespace minim
