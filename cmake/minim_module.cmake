@@ -46,7 +46,7 @@ function(minim_module name)
   endforeach()
 endfunction()
 
-# Each case of NAME_test is a test of its own, "NAME.Suite.Case". NAME_bench is one too, with --tiny,
+# Each case of NAME_test is a test of its own, "NAME.Suite.Case". NAME_bench is one, with --tiny,
 # so that it cannot rot.
 function(minim_test_program name kind pattern sources)
   list(FILTER sources INCLUDE REGEX "${pattern}")

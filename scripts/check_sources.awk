@@ -44,7 +44,8 @@ function start_file(    parts, count) {
   is_cmake = base == "CMakeLists.txt" || base ~ /\.cmake$/
   is_header = base ~ /\.h$/
   is_cxx = is_header || base ~ /\.cc$/
-  is_program = base ~ /_(test|bench|fuzz)\.cc$/ || room == "cli" || parts[1] == "tests"
+  is_program = base ~ /_(test|bench|fuzz)\.(cc|h)$/ || file ~ /\/testing\// || room == "cli" ||
+               parts[1] == "tests"
   is_prose = base ~ /\.md$/
   has_pragma = in_comment = in_raw = in_macro = in_body = in_statement = in_module = 0
   blank_end = 0
@@ -141,9 +142,10 @@ function check_include(line,    path, target) {
     target = path
     if (!sub(/\/.*/, "", target)) {
       report(FNR, "include \"" path "\" from src/: \"room/file.h\"")
-    } else if (target == "tests") {
-      if (!is_program) report(FNR, "only tests, benchmarks and fuzz targets include tests/")
-    } else if (room != "" && !((room " " target) in may_include)) {
+    } else if (target == "tests" || path ~ /\/testing\//) {
+      if (!is_program) report(FNR, "only tests, benchmarks and fuzz targets include " path)
+    }
+    if (room != "" && target in rooms && !((room " " target) in may_include)) {
       report(FNR, room "/ may not include " target "/ (scripts/rooms.txt)")
     }
   }

@@ -62,7 +62,11 @@ expect
 sample src/base/a.cc <<<'#include "good.h"'
 expect 'src/base/a.cc:1: include "good.h" from src/.*'
 sample src/base/a.cc <<<'#include "tests/support/bench.h"'
-expect 'src/base/a.cc:1: only tests, benchmarks and fuzz targets include tests/'
+expect 'src/base/a.cc:1: only tests, benchmarks and fuzz targets include tests/support/bench.h'
+sample src/runtime/a.cc <<<'#include "kernels/testing/random_data.h"'
+expect 'src/runtime/a.cc:1: only tests, benchmarks and fuzz targets include kernels/testing/.*'
+sample src/runtime/a_fuzz.h <<<$'// Fuzz.\n#pragma once\n\n#include "kernels/testing/random_data.h"'
+expect
 sample src/base/a_test.cc <<<'#include "tests/support/bench.h"'
 expect
 sample src/attic/a.cc <<<'int x;'
