@@ -7,6 +7,10 @@
 #include <fstream>
 #include <utility>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace minim {
 namespace {
 
@@ -21,9 +25,21 @@ constexpr std::array<std::pair<InstructionSet, const char*>, 7> kNames = {{
 }};
 
 #if defined(__x86_64__)
+// These two are asked of the processor itself, because clang 14 does not know their names. Whether
+// the system saves the registers follows from __builtin_cpu_supports("avx2").
+bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+bool has_avx_vnni() {
+  constexpr unsigned kAvxVnniBit = 1u << 4;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & kAvxVnniBit) != 0;
+}
+
 bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 bool has_avx512() {
@@ -62,7 +78,7 @@ bool cpu_supports(InstructionSet set) {
   switch (set) {
     case InstructionSet::kScalar: return true;
     case InstructionSet::kAvx2: return has_avx2();
-    case InstructionSet::kAvxVnni: return has_avx2() && __builtin_cpu_supports("avxvnni");
+    case InstructionSet::kAvxVnni: return has_avx2() && has_avx_vnni();
     case InstructionSet::kAvx512: return has_avx512();
     case InstructionSet::kAvx512Vnni: return has_avx512() && __builtin_cpu_supports("avx512vnni");
     case InstructionSet::kAvx512Bf16:
