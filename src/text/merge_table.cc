@@ -9,51 +9,118 @@ namespace {
 
 // Up to this many symbols, looking for the best pair again each time is faster than a queue.
 constexpr size_t kShortWord = 24;
-// From this many on the bucket queue pays for its setup (measured with tokenizer_bench).
-constexpr size_t kLongWord = 1024;
+// From this many on the bucket queue is faster than the heap (measured with tokenizer_bench).
+constexpr size_t kBucketWord = 256;
+// Longer words are merged in parts of this size, whose nodes stay in the second-level cache, and
+// stitched together.
+constexpr size_t kChunk = 2048;
+// Symbols on both sides of a seam that may change before the word is merged as a whole.
+constexpr size_t kSeamMax = 16 * kChunk;
 
 }  // namespace
 
-MergeTable::MergeTable(size_t count)
-    : slots_(std::bit_ceil(count * 2 + 8)), mask_(slots_.size() - 1) {}
+MergeTable::MergeTable(size_t count) { resize(std::bit_ceil(count * 2 + 64)); }
 
-void MergeTable::add(int32_t left, int32_t right, int32_t rank, int32_t symbol) {
-  if (size_ * 2 >= slots_.size()) grow();
-  const uint64_t key = pair_key(left, right);
-  size_t at = slot_of(key);
-  while (slots_[at].key != kEmpty && slots_[at].key != key) at = (at + 1) & mask_;
-  rank_count_ = std::max(rank_count_, rank + 1);
-  if (slots_[at].key == kEmpty) {
-    slots_[at] = {key, {rank, symbol}};
-    ++size_;
-  } else if (rank < slots_[at].merge.rank) {
-    slots_[at].merge = {rank, symbol};
+void MergeTable::resize(size_t slot_count) {
+  std::vector<Slot> old(slot_count);
+  old.swap(slots_);
+  mask_ = slot_count - 1;
+  filter_.assign(slot_count / 16, 0);
+  filter_shift_ = 64 - std::countr_zero(slot_count / 16);
+  for (const Slot& slot : old) {
+    if (slot.key != kEmpty) place(slot);
   }
 }
 
-void MergeTable::grow() {
-  std::vector<Slot> old(slots_.size() * 2);
-  old.swap(slots_);
-  mask_ = slots_.size() - 1;
-  for (const Slot& slot : old) {
-    if (slot.key == kEmpty) continue;
-    size_t at = slot_of(slot.key);
-    while (slots_[at].key != kEmpty) at = (at + 1) & mask_;
-    slots_[at] = slot;
+void MergeTable::place(const Slot& slot) {
+  const uint64_t hash = hash_key(slot.key);
+  size_t at = hash & mask_;
+  while (slots_[at].key != kEmpty) at = (at + 1) & mask_;
+  slots_[at] = slot;
+  filter_[hash >> filter_shift_] |= uint64_t{1} << (hash >> (filter_shift_ - 6) & 63);
+}
+
+void MergeTable::add(int32_t left, int32_t right, int32_t rank, int32_t symbol) {
+  const uint64_t key = pair_key(left, right);
+  rank_count_ = std::max(rank_count_, rank + 1);
+  size_t at = hash_key(key) & mask_;
+  while (slots_[at].key != kEmpty && slots_[at].key != key) at = (at + 1) & mask_;
+  if (slots_[at].key == key) {
+    if (rank < slots_[at].merge.rank) slots_[at].merge = {rank, symbol};
+    return;
   }
+  if (size_ * 2 >= slots_.size()) resize(slots_.size() * 2);
+  place({key, {rank, symbol}});
+  ++size_;
 }
 
 void SymbolMerger::merge(std::span<const int32_t> symbols, std::vector<int32_t>& out) {
   if (symbols.size() <= kShortWord) return merge_short(symbols, out);
+  joined_.clear();
+  if (symbols.size() <= 2 * kChunk || !merge_stitched(symbols)) {
+    joined_.clear();
+    merge_window(symbols, joined_);
+  }
+  for (const Joined& token : joined_) out.push_back(token.symbol);
+}
+
+// A sequence is what merging gives if and only if merging leaves each pair of its neighbours as it
+// is: until a first join across two of them, every token grows as it would alone, so that join
+// would happen in the pair too. Parts may thus be merged apart where the tokens on both sides of
+// the seam are merged anew, as far out as they change. Returns false where that is too far.
+bool SymbolMerger::merge_stitched(std::span<const int32_t> symbols) {
+  for (size_t begin = 0; begin < symbols.size(); begin += kChunk) {
+    chunk_.clear();
+    merge_window(symbols.subspan(begin, std::min(kChunk, symbols.size() - begin)), chunk_);
+    if (!stitch(symbols, begin)) return false;
+  }
+  return true;
+}
+
+// Appends chunk_, whose first symbol is at `middle`, to joined_.
+bool SymbolMerger::stitch(std::span<const int32_t> symbols, size_t middle) {
+  size_t before = 0, after = 0;         // tokens on each side of the seam
+  size_t begin = middle, end = middle;  // the symbols that they cover
+  size_t want_before = 4, want_after = 4;
+  while (!joined_.empty()) {
+    for (; before < std::min(want_before, joined_.size()); ++before) {
+      begin -= static_cast<size_t>(joined_[joined_.size() - 1 - before].width);
+    }
+    for (; after < std::min(want_after, chunk_.size()); ++after) {
+      end += static_cast<size_t>(chunk_[after].width);
+    }
+    if (middle - begin > kSeamMax) return false;
+    seam_.clear();
+    merge_window(symbols.subspan(begin, end - begin), seam_);
+    const auto same = [](const Joined& a, const Joined& b) {
+      return a.symbol == b.symbol && a.width == b.width;
+    };
+    const bool begin_kept =
+        before == joined_.size() || same(seam_.front(), joined_[joined_.size() - before]);
+    const bool end_kept = after == chunk_.size() || same(seam_.back(), chunk_[after - 1]);
+    if (begin_kept && end_kept) {
+      joined_.resize(joined_.size() - before);
+      joined_.insert(joined_.end(), seam_.begin(), seam_.end());
+      break;
+    }
+    if (!begin_kept) want_before *= 2;
+    if (!end_kept) want_after *= 2;
+  }
+  joined_.insert(joined_.end(), chunk_.begin() + static_cast<std::ptrdiff_t>(after), chunk_.end());
+  return true;
+}
+
+void SymbolMerger::merge_window(std::span<const int32_t> symbols, std::vector<Joined>& joined) {
   load(symbols);
-  if (symbols.size() < kLongWord) {
+  if (symbols.size() < kBucketWord) {
     merge_heap();
   } else if (!merge_buckets()) {
     load(symbols);
     merge_heap();
   }
   for (int32_t at = 0; at != -1; at = nodes_[static_cast<size_t>(at)].next) {
-    out.push_back(nodes_[static_cast<size_t>(at)].symbol);
+    const Node& node = nodes_[static_cast<size_t>(at)];
+    joined.push_back({node.symbol, node.width});
   }
 }
 
@@ -83,8 +150,12 @@ void SymbolMerger::load(std::span<const int32_t> symbols) {
   const int32_t count = static_cast<int32_t>(symbols.size());
   nodes_.resize(symbols.size());
   for (int32_t i = 0; i < count; ++i) {
-    nodes_[static_cast<size_t>(i)] = {symbols[static_cast<size_t>(i)], i - 1,
-                                      i + 1 < count ? i + 1 : -1, MergeTable::kNoRank, -1};
+    nodes_[static_cast<size_t>(i)] = {symbols[static_cast<size_t>(i)],
+                                      i - 1,
+                                      i + 1 < count ? i + 1 : -1,
+                                      MergeTable::kNoRank,
+                                      -1,
+                                      1};
   }
   for (int32_t i = 0; i < count; ++i) rate(i);
 }
@@ -109,6 +180,7 @@ bool SymbolMerger::join(int32_t at) {
   const int32_t rank = node.rank;
   node.symbol = node.joined;
   node.next = right.next;
+  node.width += right.width;
   right.rank = MergeTable::kNoRank;  // entries that still name it are void
   if (node.next != -1) nodes_[static_cast<size_t>(node.next)].previous = at;
   rate(at);

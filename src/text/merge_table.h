@@ -25,7 +25,10 @@ class MergeTable {
 
   Merge find(int32_t left, int32_t right) const {
     const uint64_t key = pair_key(left, right);
-    for (size_t at = slot_of(key);; at = (at + 1) & mask_) {
+    const uint64_t hash = hash_key(key);
+    // Most pairs do not merge; a bit for each hash, in a nearer cache, says so.
+    if ((filter_[hash >> filter_shift_] >> (hash >> (filter_shift_ - 6) & 63) & 1) == 0) return {};
+    for (size_t at = hash & mask_;; at = (at + 1) & mask_) {
       if (slots_[at].key == key) return slots_[at].merge;
       if (slots_[at].key == kEmpty) return {};
     }
@@ -44,14 +47,17 @@ class MergeTable {
   static uint64_t pair_key(int32_t left, int32_t right) {
     return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
   }
-  size_t slot_of(uint64_t key) const {
+  static uint64_t hash_key(uint64_t key) {
     key *= 0x9E3779B97F4A7C15;
-    return static_cast<size_t>(key ^ key >> 32) & mask_;
+    return key ^ key >> 32;
   }
-  void grow();
+  void resize(size_t slot_count);
+  void place(const Slot& slot);
 
   std::vector<Slot> slots_;
-  size_t mask_;
+  std::vector<uint64_t> filter_;  // four bits a slot
+  size_t mask_ = 0;
+  int filter_shift_ = 0;
   size_t size_ = 0;
   int32_t rank_count_ = 0;
 };
@@ -71,9 +77,17 @@ class SymbolMerger {
     int32_t previous, next;  // -1 at the ends
     int32_t rank;            // of joining this symbol with the next
     int32_t joined;          // what that gives
+    int32_t width;           // how many of the symbols given it covers
+  };
+  struct Joined {
+    int32_t symbol;
+    int32_t width;
   };
 
   void merge_short(std::span<const int32_t> symbols, std::vector<int32_t>& out);
+  bool merge_stitched(std::span<const int32_t> symbols);
+  bool stitch(std::span<const int32_t> symbols, size_t middle);
+  void merge_window(std::span<const int32_t> symbols, std::vector<Joined>& joined);
   void merge_heap();
   bool merge_buckets();
   void load(std::span<const int32_t> symbols);
@@ -85,6 +99,7 @@ class SymbolMerger {
   const MergeTable& table_;
   std::vector<Node> nodes_;
   std::vector<uint64_t> heap_;  // rank << 32 | position
+  std::vector<Joined> joined_, chunk_, seam_;
 
   // A queue with one list of positions for each rank; bitmaps, each with a bit for every word of
   // the one below, find the lowest rank in use.
