@@ -24,7 +24,7 @@ struct MemoryOptions {
 // Throws what read_model_config() throws.
 MemoryEstimate estimate_memory(const ModelFile& file, const MemoryOptions& options = {});
 
-// For a model that does not exist yet, its matrices stored as `type`.
+// For a model that does not exist yet, its matrices stored as `type`, as write_random_model() does.
 MemoryEstimate estimate_memory(const ModelConfig& config, DataType type,
                                const MemoryOptions& options = {});
 

@@ -103,7 +103,8 @@ std::shared_ptr<const Model> Model::load(const Context& context,
     config.context_length = std::min(config.context_length, options.context_length);
   }
   const Architecture& architecture = find_architecture(config.architecture);
-  WeightLoader loader(context, file, architecture.tensors(config), options.progress);
+  WeightLoader loader(context, file, architecture.tensors(config),
+                      {options.precision, options.progress});
 
   const std::shared_ptr<Model> model(new Model);
   model->graph_ = architecture.load(loader, config);

@@ -58,16 +58,24 @@ TensorSpec optional_spec(TensorSpec spec) {
   return spec;
 }
 
+DataType storage_type(const TensorSpec& spec, DataType wanted) {
+  if (spec.kind != TensorKind::kMatrix) return DataType::kF32;
+  for (const DataType type : {wanted, DataType::kQ8_0}) {
+    if (spec.shape[0] % data_type_info(type).block_values == 0) return type;
+  }
+  return DataType::kF16;
+}
+
 std::string layer_tensor(int layer, std::string_view name) {
   return fmt::format("blk.{}.{}", layer, name);
 }
 
 WeightLoader::WeightLoader(const Context& context, std::shared_ptr<const ModelFile> file,
-                           std::vector<TensorSpec> specs, ProgressSink progress)
+                           std::vector<TensorSpec> specs, WeightOptions options)
     : context_(context),
       file_(std::move(file)),
       specs_(std::move(specs)),
-      progress_(std::move(progress)) {
+      options_(std::move(options)) {
   for (const TensorSpec& spec : specs_) {
     index_.emplace(spec.name, &spec);
     const TensorEntry* entry = file_->find(spec.name);
@@ -111,7 +119,7 @@ TensorBytes WeightLoader::read(const TensorEntry& entry) {
                             loaded.bytes.size(), entry.byte_count()));
   }
   bytes_done_ += loaded.bytes.size();
-  report_progress(progress_, {"loading", bytes_done_, bytes_total_, "bytes"});
+  report_progress(options_.progress, {"loading", bytes_done_, bytes_total_, "bytes"});
   return loaded;
 }
 
@@ -121,8 +129,9 @@ WeightMatrix WeightLoader::matrix(std::string_view name) {
   const auto found = loaded_.find(entry->name);
   if (found != loaded_.end()) return found->second;
   TensorBytes loaded = read(*entry);
-  WeightMatrix matrix = WeightMatrix::pack(context_, entry->type, entry->shape[1], entry->shape[0],
-                                           loaded.bytes, std::move(loaded.owner));
+  WeightMatrix matrix =
+      WeightMatrix::pack(context_, entry->type, entry->shape[1], entry->shape[0], loaded.bytes,
+                         std::move(loaded.owner), options_.precision);
   weight_bytes_ += matrix.bytes();
   loaded_.emplace(entry->name, matrix);
   return matrix;
@@ -138,8 +147,8 @@ std::vector<WeightMatrix> WeightLoader::experts(std::string_view name) {
   matrices.reserve(count);
   for (size_t expert = 0; expert < count; ++expert) {
     matrices.push_back(WeightMatrix::pack(context_, entry->type, entry->shape[1], entry->shape[0],
-                                          loaded.bytes.subspan(expert * bytes, bytes),
-                                          loaded.owner));
+                                          loaded.bytes.subspan(expert * bytes, bytes), loaded.owner,
+                                          options_.precision));
     weight_bytes_ += matrices.back().bytes();
   }
   return matrices;

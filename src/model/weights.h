@@ -37,15 +37,24 @@ TensorSpec experts_spec(std::string name, int64_t experts, int64_t rows, int64_t
 TensorSpec vector_spec(std::string name, TensorKind kind, int64_t size);
 TensorSpec optional_spec(TensorSpec spec);
 
+// `wanted` for matrices whose rows it can hold whole blocks of, or else Q8_0, or else F16; F32 for
+// vectors.
+DataType storage_type(const TensorSpec& spec, DataType wanted);
+
 // "blk.3.attn_q.weight"
 std::string layer_tensor(int layer, std::string_view name);
+
+struct WeightOptions {
+  MatmulPrecision precision = MatmulPrecision::kFloat32;
+  ProgressSink progress;
+};
 
 class WeightLoader {
  public:
   // Checks every tensor of `specs`. Throws kFormat where one is missing or has another shape,
   // kUnsupported where its type is none to compute with; warns of tensors that no spec names.
   WeightLoader(const Context& context, std::shared_ptr<const ModelFile> file,
-               std::vector<TensorSpec> specs, ProgressSink progress);
+               std::vector<TensorSpec> specs, WeightOptions options);
 
   // Empty where an optional tensor is absent; the same memory where it is asked for twice.
   // REQUIRES: `name` is that of a spec.
@@ -77,7 +86,7 @@ class WeightLoader {
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string_view, const TensorSpec*> index_;
   std::unordered_map<std::string, WeightMatrix> loaded_;
-  ProgressSink progress_;
+  WeightOptions options_;
   uint64_t bytes_total_ = 0;
   uint64_t bytes_done_ = 0;
   size_t weight_bytes_ = 0;
