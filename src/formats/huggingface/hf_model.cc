@@ -17,6 +17,7 @@
 #include "formats/huggingface/tokenizer_document.h"
 #include "formats/huggingface/tokenizer_json.h"
 #include "formats/safetensors/safetensors_reader.h"
+#include "formats/sentencepiece.h"
 #include "formats/vocabulary.h"
 
 namespace minim {
@@ -102,26 +103,40 @@ SafetensorsSources open_tensors(const Path& path, const HfFolder& folder) {
               fmt::format("'{}' holds neither {} nor {}", path.string(), kWeights, kWeightsIndex));
 }
 
-Vocabulary read_tokenizer(const HfFolder& folder) {
+// Nothing for a model without a tokenizer, which can still compute with token ids.
+std::optional<Vocabulary> read_tokenizer(const HfFolder& folder,
+                                         const std::optional<Json>& config) {
   if (folder.has("tokenizer.json")) {
     return read_tokenizer_json(folder.read("tokenizer.json", kTokenizerJsonBytesMax));
   }
-  throw Error(ErrorCode::kNotFound, "huggingface: tokenizer.json is missing beside config.json");
+  if (!folder.has("tokenizer.model")) return std::nullopt;
+  const std::string model = folder.read("tokenizer.model", kTokenizerJsonBytesMax);
+  Vocabulary vocabulary = read_sentencepiece(std::as_bytes(std::span(model)));
+  if (const auto added = folder.read_json("added_tokens.json")) {
+    add_tokens_by_name(HfConfig(*added, "added_tokens.json").json(), vocabulary);
+  }
+  if (config) add_tokens_by_id(*config, vocabulary);
+  vocabulary.pre_tokenizer = "default";  // none, but other readers ask for the key
+  // What transformers does where tokenizer_config.json does not say otherwise.
+  vocabulary.add_bos = vocabulary.kind == TokenizerKind::kSentencePieceBpe && vocabulary.bos;
+  vocabulary.add_eos = vocabulary.kind == TokenizerKind::kUnigram && vocabulary.eos;
+  return vocabulary;
 }
 
-Vocabulary read_vocabulary_of(const HfFolder& folder, const HfConfig& config) {
-  Vocabulary vocabulary = read_tokenizer(folder);
-  if (const auto json = folder.read_json("tokenizer_config.json")) {
-    apply_tokenizer_config(HfConfig(*json, "tokenizer_config.json").json(), vocabulary);
-  }
-  apply_special_ids(text_config(config).json(), config.origin(), vocabulary);
-  apply_special_ids(config.json(), config.origin(), vocabulary);
-  if (const auto json = folder.read_json("generation_config.json")) {
-    const HfConfig generation(*json, "generation_config.json");
-    apply_special_ids(generation.json(), generation.origin(), vocabulary);
+std::optional<Vocabulary> read_vocabulary_of(const HfFolder& folder, const HfConfig& config) {
+  auto json = folder.read_json("tokenizer_config.json");
+  if (json) json = HfConfig(*std::move(json), "tokenizer_config.json").json();
+  auto vocabulary = read_tokenizer(folder, json);
+  if (!vocabulary) return std::nullopt;
+  if (json) apply_tokenizer_config(*json, *vocabulary);
+  apply_special_ids(text_config(config).json(), config.origin(), *vocabulary);
+  apply_special_ids(config.json(), config.origin(), *vocabulary);
+  if (auto generation = folder.read_json("generation_config.json")) {
+    const HfConfig checked(*std::move(generation), "generation_config.json");
+    apply_special_ids(checked.json(), checked.origin(), *vocabulary);
   }
   if (folder.has("chat_template.jinja")) {
-    vocabulary.chat_template = folder.read("chat_template.jinja");
+    vocabulary->chat_template = folder.read("chat_template.jinja");
   }
   return vocabulary;
 }
@@ -181,9 +196,14 @@ std::shared_ptr<const ModelFile> open_huggingface(const Path& path) {
   metadata.set_string("general.name", folder.name());
   metadata.set_uint32("general.file_type", file_type(embedding->type));
   metadata.set_uint32("general.quantization_version", kQuantizationVersion);
-  Vocabulary vocabulary = read_vocabulary_of(folder, config);
-  pad_vocabulary(vocabulary, embedding->shape[1]);
-  write_vocabulary(vocabulary, metadata);
+  if (auto vocabulary = read_vocabulary_of(folder, config)) {
+    pad_vocabulary(*vocabulary, embedding->shape[1]);
+    write_vocabulary(*vocabulary, metadata);
+  } else {
+    metadata.set_string("tokenizer.ggml.model", "none");
+    metadata.set_uint32(fmt::format("{}.vocab_size", architecture.gguf_name),
+                        static_cast<uint32_t>(embedding->shape[1]));
+  }
   return std::make_shared<ModelFile>(path, "safetensors", std::move(metadata), std::move(tensors));
 }
 

@@ -9,7 +9,8 @@
 
 namespace minim {
 
-// `path` is the folder, or one .safetensors file with the other files beside it.
+// `path` is the folder, or one .safetensors file with the other files beside it. A model without
+// tokenizer.json and tokenizer.model has "none" as its tokenizer.ggml.model.
 // Throws kNotFound for files that are missing, kFormat, kUnsupported naming the architecture,
 // setting, component or tensor that minim does not know, kLimit.
 std::shared_ptr<const ModelFile> open_huggingface(const Path& path);

@@ -3,15 +3,21 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/byte_reader.h"
+#include "formats/huggingface/tokenizer_json.h"
 
 namespace minim {
 namespace {
 
 constexpr const char* kOrigin = "tokenizer_config.json";
+
+constexpr float kAddedScore = -1000.0f;  // below every merge
 
 struct SpecialName {
   const char* name;
@@ -67,7 +73,58 @@ std::string read_chat_template(const Json& config) {
               fmt::format("{}: 'chat_template' is neither a string nor a list", kOrigin));
 }
 
+// Puts a token over what the model has there, or at the end with unused tokens between.
+void place_token(int64_t id, const std::string& text, bool special, Vocabulary& vocabulary) {
+  constexpr int64_t kHolesMax = 1024;
+  const auto count = static_cast<int64_t>(vocabulary.tokens.size());
+  if (id < 0 || id >= count + kHolesMax) {
+    throw Error(ErrorCode::kFormat, fmt::format("{}: the added token '{}' has the id {}", kOrigin,
+                                                printable(text), id));
+  }
+  const bool is_control = special || looks_special(text);
+  while (static_cast<int64_t>(vocabulary.tokens.size()) <= id) {
+    vocabulary.tokens.push_back(fmt::format("[PAD{}]", vocabulary.tokens.size()));
+    vocabulary.types.push_back(TokenType::kUnused);
+    vocabulary.scores.push_back(kAddedScore);
+  }
+  const auto place = static_cast<size_t>(id);
+  vocabulary.tokens[place] = text;
+  vocabulary.scores[place] = kAddedScore;
+  TokenType& type = vocabulary.types[place];
+  if (type == TokenType::kUnknown || type == TokenType::kByte) return;
+  type = is_control ? TokenType::kControl : TokenType::kUserDefined;
+}
+
 }  // namespace
+
+void add_tokens_by_name(const Json& tokens, Vocabulary& vocabulary) {
+  std::map<int64_t, std::string> by_id;
+  for (const auto& [text, id] : tokens.items()) {
+    by_id[json_get<int64_t>(tokens, text, "added_tokens.json").value_or(-1)] = text;
+  }
+  for (const auto& [id, text] : by_id) place_token(id, text, false, vocabulary);
+}
+
+void add_tokens_by_id(const Json& config, Vocabulary& vocabulary) {
+  const auto tokens = config.find("added_tokens_decoder");
+  if (tokens == config.end() || !tokens->is_object()) return;
+  std::map<int64_t, const Json*> by_id;
+  for (const auto& [key, token] : tokens->items()) {
+    int64_t id = -1;
+    std::from_chars(key.data(), key.data() + key.size(), id);
+    by_id[id] = &token;
+  }
+  for (const auto& [id, token] : by_id) {
+    const auto text = json_get<std::string>(*token, "content", kOrigin);
+    const bool special = json_get<bool>(*token, "special", kOrigin).value_or(false);
+    place_token(id, text.value_or(""), special, vocabulary);
+    for (const auto& [key, ids] : {std::pair{"lstrip", &vocabulary.strips_left},
+                                   std::pair{"rstrip", &vocabulary.strips_right}}) {
+      if (!json_get<bool>(*token, key, kOrigin).value_or(false)) continue;
+      ids->push_back(static_cast<int32_t>(id));
+    }
+  }
+}
 
 void apply_tokenizer_config(const Json& config, Vocabulary& vocabulary) {
   for (const SpecialName& special : kSpecialNames) apply_token(config, special, vocabulary);

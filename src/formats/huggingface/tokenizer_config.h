@@ -1,5 +1,5 @@
-// What stands beside tokenizer.json: tokenizer_config.json, special_tokens_map.json's successor;
-// generation_config.json; chat templates.
+// What stands beside a tokenizer: tokenizer_config.json, added_tokens.json, and the special ids of
+// config.json and generation_config.json.
 #pragma once
 
 #include <string>
@@ -17,5 +17,10 @@ void apply_tokenizer_config(const Json& config, Vocabulary& vocabulary);
 // Ids of special tokens from config.json or generation_config.json, where nothing said them yet.
 // A list of ids that end a generation gives `eos` and `eot`.
 void apply_special_ids(const Json& config, const std::string& origin, Vocabulary& vocabulary);
+
+// Tokens that a SentencePiece model lacks: added_tokens.json, {"<pad>": 32000}, and
+// added_tokens_decoder of tokenizer_config.json, {"32000": {"content": "<pad>", "special": true}}.
+void add_tokens_by_name(const Json& tokens, Vocabulary& vocabulary);
+void add_tokens_by_id(const Json& config, Vocabulary& vocabulary);
 
 }  // namespace minim
