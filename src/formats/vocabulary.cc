@@ -198,7 +198,8 @@ std::vector<int32_t> implied_strips_right(const Metadata& metadata, const Vocabu
   std::transform(name.begin(), name.end(), name.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   const bool is_phi3 =
-      name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+      vocabulary.kind == TokenizerKind::kSentencePieceBpe &&
+      (name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos);
   std::vector<int32_t> ids;
   if (!is_phi3) return ids;
   for (size_t i = 0; i < vocabulary.types.size(); ++i) {
