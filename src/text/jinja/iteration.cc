@@ -132,6 +132,14 @@ Value generator(Sandbox& box, Producer next) {
   return box.make<ProducerIterator>(Kind::kIterator, std::move(next));
 }
 
+Value generator_from(Sandbox& box, std::function<Producer(Sandbox&)> start) {
+  Producer running;
+  return generator(box, [start = std::move(start), running](Sandbox& sandbox, Value& item) mutable {
+    if (!running) running = start(sandbox);
+    return running(sandbox, item);
+  });
+}
+
 Value to_value(const Ref<Iterator>& iterator) { return Value(Kind::kIterator, iterator.get()); }
 
 size_t Loop::length(Sandbox& box) {

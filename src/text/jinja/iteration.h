@@ -23,6 +23,8 @@ Values collect(Sandbox& box, const Value& value);
 // A generator: `next` is called for each item until it returns false.
 using Producer = std::function<bool(Sandbox&, Value&)>;
 Value generator(Sandbox& box, Producer next);
+// The same, where even the beginning waits for the first item to be asked for.
+Value generator_from(Sandbox& box, std::function<Producer(Sandbox&)> start);
 Value to_value(const Ref<Iterator>& iterator);
 
 }  // namespace minim::jinja

@@ -125,6 +125,7 @@ class Lexer {
   }
 
   void read_comment(size_t tag) {
+    if (position_ == source_.size()) return;  // jinja2 minds an open comment only if it has text
     const size_t closing = source_.find("#}", position_);
     if (closing == std::string_view::npos) {
       fail_syntax(line_at(tag), "a comment is not closed: '#}' is missing");
@@ -146,6 +147,7 @@ class Lexer {
       return false;
     }
     leave_tag(at);
+    if (position_ == source_.size()) return true;  // the same for {% raw %}
     for (size_t end = source_.find("{%", position_); end != std::string_view::npos;
          end = source_.find("{%", end + 1)) {
       const char sign = sign_at(end + 2);

@@ -20,11 +20,9 @@ CallArguments remaining(const Value& positional, const Value& named, size_t skip
   return arguments;
 }
 
-Value nothing(Sandbox& box) {
-  return generator(box, [](Sandbox&, Value&) { return false; });
-}
+const Producer kNothing = [](Sandbox&, Value&) { return false; };
 
-Value map_attribute(Sandbox& box, const Value& self, const Value& named) {
+Producer map_attribute(Sandbox& box, const Value& self, const Value& named) {
   for (const Dict::Entry& entry : named.dict().entries) {
     if (entry.key.text() != "attribute" && entry.key.text() != "default") {
       box.fail(fmt::format("Unexpected keyword argument '{}'", entry.key.text()));
@@ -33,41 +31,45 @@ Value map_attribute(Sandbox& box, const Value& self, const Value& named) {
   ItemGetter getter(box, *named.dict().find("attribute"));
   if (const Value* otherwise = named.dict().find("default")) getter.set_default(*otherwise);
   const Value source = to_value(iterate(box, self));
-  return generator(box, [=](Sandbox& sandbox, Value& item) {
+  return [=](Sandbox& sandbox, Value& item) {
     if (!source.as<Iterator>().next(sandbox, item)) return false;
     item = getter.get(sandbox, item);
     return true;
-  });
+  };
 }
 
-Value map(Sandbox& box, const Value& self, Values& arguments) {
-  const Value& positional = arguments[0];
-  const Value& named = arguments[1];
-  if (!truth(self)) return nothing(box);
+Producer start_map(Sandbox& box, const Value& self, const Value& positional, const Value& named) {
+  if (!truth(self)) return kNothing;
   if (positional.items().empty() && named.dict().find("attribute") != nullptr) {
     return map_attribute(box, self, named);
   }
   if (positional.items().empty()) box.fail("map requires a filter argument");
   const Value name = positional.items()[0];
   const Value source = to_value(iterate(box, self));
-  return generator(box, [=](Sandbox& sandbox, Value& item) {
+  return [=](Sandbox& sandbox, Value& item) {
     if (!source.as<Iterator>().next(sandbox, item)) return false;
     item = call_filter(sandbox, name, item, remaining(positional, named, 1));
     return true;
-  });
+  };
+}
+
+Value map(Sandbox& box, const Value& self, Values& arguments) {
+  return generator_from(box,
+                        [self, positional = arguments[0], named = arguments[1]](Sandbox& sandbox) {
+                          return start_map(sandbox, self, positional, named);
+                        });
 }
 
 template <bool kKeep, bool kByAttribute>
-Value choose(Sandbox& box, const Value& self, Values& arguments) {
-  const Value positional = arguments[0];
-  const Value named = arguments[1];
-  if (!truth(self)) return nothing(box);
+Producer start_choice(Sandbox& box, const Value& self, const Value& positional,
+                      const Value& named) {
+  if (!truth(self)) return kNothing;
   constexpr size_t kTest = kByAttribute ? 1 : 0;
   const size_t given = positional.items().size();
   if (given < kTest) box.fail("Missing parameter for attribute name");
   const ItemGetter getter(box, kByAttribute ? positional.items()[0] : Value());
   const Value source = to_value(iterate(box, self));
-  return generator(box, [=](Sandbox& sandbox, Value& item) {
+  return [=](Sandbox& sandbox, Value& item) {
     while (source.as<Iterator>().next(sandbox, item)) {
       const Value subject = getter.get(sandbox, item);
       const bool passes = given > kTest ? call_test(sandbox, positional.items()[kTest], subject,
@@ -76,7 +78,15 @@ Value choose(Sandbox& box, const Value& self, Values& arguments) {
       if (passes == kKeep) return true;
     }
     return false;
-  });
+  };
+}
+
+template <bool kKeep, bool kByAttribute>
+Value choose(Sandbox& box, const Value& self, Values& arguments) {
+  return generator_from(
+      box, [self, positional = arguments[0], named = arguments[1]](Sandbox& sandbox) {
+        return start_choice<kKeep, kByAttribute>(sandbox, self, positional, named);
+      });
 }
 
 constexpr Native kSelectionFilters[] = {

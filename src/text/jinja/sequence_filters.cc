@@ -180,17 +180,20 @@ Value sum(Sandbox& box, const Value& self, Values& arguments) {
 
 Value unique(Sandbox& box, const Value& self, Values& arguments) {
   const bool case_sensitive = flag(arguments[0]);
-  const Value source = to_value(iterate(box, self));
-  const Value seen = box.make<Dict>(Kind::kDict);
-  const ItemGetter getter(box, arguments[1]);
-  return generator(box, [=](Sandbox& sandbox, Value& item) {
-    while (source.as<Iterator>().next(sandbox, item)) {
-      const Value key = sort_key(sandbox, getter.get(sandbox, item), case_sensitive);
-      if (seen.dict().find(sandbox, key) != nullptr) continue;
-      seen.as<Dict>().set(sandbox, key, Value::none());
-      return true;
-    }
-    return false;
+  const Value attribute_name = arguments[1];
+  return generator_from(box, [=](Sandbox& start) -> Producer {
+    const Value source = to_value(iterate(start, self));
+    const Value seen = start.make<Dict>(Kind::kDict);
+    const ItemGetter getter(start, attribute_name);
+    return [=](Sandbox& sandbox, Value& item) {
+      while (source.as<Iterator>().next(sandbox, item)) {
+        const Value key = sort_key(sandbox, getter.get(sandbox, item), case_sensitive);
+        if (seen.dict().find(sandbox, key) != nullptr) continue;
+        seen.as<Dict>().set(sandbox, key, Value::none());
+        return true;
+      }
+      return false;
+    };
   });
 }
 
@@ -219,12 +222,11 @@ Value group_by(Sandbox& box, const Value& self, Values& arguments) {
   return box.list(std::move(groups));
 }
 
-Value batch(Sandbox& box, const Value& self, Values& arguments) {
-  const int64_t size = to_int64(box, arguments[0], "batch's size");
-  const Value fill = arguments[1];
+Producer start_batches(Sandbox& box, const Value& self, const Value& count, const Value& fill) {
   const Value source = to_value(iterate(box, self));
+  const int64_t size = to_int64(box, count, "batch's size");
   Value ahead;  // an item that did not fit into the batch before
-  return generator(box, [=](Sandbox& sandbox, Value& result) mutable {
+  return [=](Sandbox& sandbox, Value& result) mutable {
     Values items;
     if (!ahead.is_missing()) items.push_back(std::exchange(ahead, Value()));
     Value item;
@@ -244,16 +246,21 @@ Value batch(Sandbox& box, const Value& self, Values& arguments) {
     }
     result = sandbox.list(std::move(items));
     return true;
+  };
+}
+
+Value batch(Sandbox& box, const Value& self, Values& arguments) {
+  return generator_from(box, [self, count = arguments[0], fill = arguments[1]](Sandbox& sandbox) {
+    return start_batches(sandbox, self, count, fill);
   });
 }
 
-Value slice(Sandbox& box, const Value& self, Values& arguments) {
-  const int64_t slices = to_int64(box, arguments[0], "slice's count");
-  const Value fill = arguments[1];
+Producer start_slices(Sandbox& box, const Value& self, const Value& parts, const Value& fill) {
   const Value all = box.list(collect(box, self));
+  const int64_t slices = to_int64(box, parts, "slice's count");
   if (slices == 0) box.fail("integer division or modulo by zero");
   int64_t number = 0;
-  return generator(box, [=](Sandbox& sandbox, Value& result) mutable {
+  return [=](Sandbox& sandbox, Value& result) mutable {
     if (number >= slices) return false;
     const Values& items = all.items();
     const int64_t count = static_cast<int64_t>(items.size());
@@ -267,19 +274,24 @@ Value slice(Sandbox& box, const Value& self, Values& arguments) {
     ++number;
     result = sandbox.list(std::move(part));
     return true;
+  };
+}
+
+Value slice(Sandbox& box, const Value& self, Values& arguments) {
+  return generator_from(box, [self, parts = arguments[0], fill = arguments[1]](Sandbox& sandbox) {
+    return start_slices(sandbox, self, parts, fill);
   });
 }
 
 Value items_filter(Sandbox& box, const Value& self, Values&) {
-  Value source;
-  return generator(box, [self, source](Sandbox& sandbox, Value& item) mutable {
-    if (self.is_undefined()) return false;
-    if (!self.is_dict()) sandbox.fail("Can only get item pairs from a mapping.");
-    if (source.is_missing()) {
-      const Value view = sandbox.make<View>(Kind::kView, self, ViewKind::kItems);
-      source = to_value(iterate(sandbox, view));
-    }
-    return source.as<Iterator>().next(sandbox, item);
+  return generator_from(box, [self](Sandbox& start) -> Producer {
+    if (self.is_undefined()) return [](Sandbox&, Value&) { return false; };
+    if (!self.is_dict()) start.fail("Can only get item pairs from a mapping.");
+    const Value view = start.make<View>(Kind::kView, self, ViewKind::kItems);
+    const Value source = to_value(iterate(start, view));
+    return [source](Sandbox& sandbox, Value& item) {
+      return source.as<Iterator>().next(sandbox, item);
+    };
   });
 }
 

@@ -111,7 +111,7 @@ class Splitter {
   void at_spaces(int64_t splits_max) {
     std::string_view rest = strip(box_, self_.text(), Value::none(), true, false);
     for (int64_t splits = 0; !rest.empty(); ++splits) {
-      if (splits == splits_max) return add(strip(box_, rest, Value::none(), false, true));
+      if (splits == splits_max) return add(rest);
       size_t end = 0;
       while (end < rest.size() && !is_space(utf8_at(rest, end).code)) {
         end += utf8_at(rest, end).length;
@@ -125,7 +125,7 @@ class Splitter {
     std::string_view rest = strip(box_, self_.text(), Value::none(), false, true);
     for (int64_t splits = 0; !rest.empty(); ++splits) {
       if (splits == splits_max) {
-        add(strip(box_, rest, Value::none(), true, false));
+        add(rest);
         break;
       }
       size_t start = rest.size();
