@@ -20,6 +20,7 @@ void apply_special_ids(const Json& config, const std::string& origin, Vocabulary
 
 // Tokens that a SentencePiece model lacks: added_tokens.json, {"<pad>": 32000}, and
 // added_tokens_decoder of tokenizer_config.json, {"32000": {"content": "<pad>", "special": true}}.
+// REQUIRES: the vocabulary has scores.
 void add_tokens_by_name(const Json& tokens, Vocabulary& vocabulary);
 void add_tokens_by_id(const Json& config, Vocabulary& vocabulary);
 

@@ -72,7 +72,8 @@ class DocumentHandler : public nlohmann::json_sax<Json> {
     if (list_ == List::kNone) return add(std::move(text));
     if (list_ == List::kMerges && !in_item_) {
       const size_t space = text.find(' ');
-      if (space == 0 || space + 1 >= text.size() || text.find(' ', space + 1) < text.size()) {
+      if (space == 0 || space == std::string::npos || space + 1 == text.size() ||
+          text.find(' ', space + 1) < text.size()) {
         fail(fmt::format("model.merges holds '{}', which is not two tokens", printable(text)));
       }
       return add_merge(std::move(text));
