@@ -14,7 +14,7 @@ namespace minim::kernels {
 // How the products of a matrix are formed.
 enum class MatmulPrecision {
   kFloat32,  // weights become floats; products and sums in float, whatever the type
-  kInt8,     // block types only: activations rounded to 8 bits a value, integer products
+  kInt8,     // activations rounded to 8 bits a value, products of integers
 };
 
 // One thread's part of out[t, r] = sum over c of weights[r, c] * x[t, c].
@@ -100,7 +100,7 @@ struct AttentionSlice {
 struct KernelTable {
   InstructionSet set;
 
-  const MatmulKernel* matmuls;  // every weight type with kFloat32, block types with kInt8
+  const MatmulKernel* matmuls;  // every weight type with kFloat32; kInt8 where it is faster
   int matmul_count;
 
   void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -181,10 +182,89 @@ TEST_F(Ops, PackRefusesBytesThatDoNotFit) {
   EXPECT_THROW(pack_bytes(DataType::kI32, 2, 2, 16), Error);                // no weight
 }
 
-// Plain types stay with float products, and say so.
-TEST_F(Ops, PrecisionSaysWhatWasChosen) {
-  for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kBf16}) {
-    EXPECT_EQ(pack(type, 2, 32, MatmulPrecision::kInt8).precision(), MatmulPrecision::kFloat32);
+TEST_F(Ops, PrecisionIsTheOneThatTheKernelsHave) {
+  for (const DataTypeInfo& info : data_types()) {
+    if (!info.is_weight) continue;
+    const bool has_int8 =
+        kernels::find_matmul_kernel(context_.kernels, info.type, MatmulPrecision::kInt8) != nullptr;
+    EXPECT_EQ(pack(info.type, 2, 256).precision(), MatmulPrecision::kFloat32);
+    EXPECT_EQ(pack(info.type, 2, 256, MatmulPrecision::kInt8).precision(),
+              has_int8 ? MatmulPrecision::kInt8 : MatmulPrecision::kFloat32);
+  }
+}
+
+// A kernel with a layout and an input form of its own: rows backwards, doubles instead of floats.
+namespace backwards {
+
+size_t packed_bytes(int64_t rows, int64_t cols) noexcept {
+  return static_cast<size_t>(rows * cols) * sizeof(float);
+}
+void pack(const std::byte* stored, int64_t rows, int64_t cols, std::byte* packed) noexcept {
+  const auto* from = reinterpret_cast<const float*>(stored);
+  auto* to = reinterpret_cast<float*>(packed);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < cols; ++c) to[r * cols + cols - 1 - c] = from[r * cols + c];
+  }
+}
+void dequantize_row(const std::byte* weights, int64_t cols, int64_t row, float* out) noexcept {
+  const auto* from = reinterpret_cast<const float*>(weights) + row * cols;
+  for (int64_t c = 0; c < cols; ++c) out[c] = from[cols - 1 - c];
+}
+size_t prepared_bytes(int64_t cols) noexcept { return static_cast<size_t>(cols) * sizeof(double); }
+void prepare(const float* x, int64_t cols, std::byte* prepared) noexcept {
+  auto* to = reinterpret_cast<double*>(prepared);
+  for (int64_t c = 0; c < cols; ++c) to[cols - 1 - c] = x[c];
+}
+void multiply(const kernels::MatmulSlice& slice) noexcept {
+  for (int64_t t = 0; t < slice.tokens; ++t) {
+    const auto* x = reinterpret_cast<const double*>(slice.input + t * slice.input_stride);
+    for (int64_t r = slice.row_begin; r < slice.row_end; ++r) {
+      const float* w = reinterpret_cast<const float*>(slice.weights) + r * slice.cols;
+      double sum = 0;
+      for (int64_t c = 0; c < slice.cols; ++c) sum += w[c] * x[c];
+      slice.out[t * slice.out_stride + r] = static_cast<float>(sum);
+    }
+  }
+}
+
+}  // namespace backwards
+
+TEST_F(Ops, KernelsMayPackWeightsAndPrepareInputs) {
+  const kernels::MatmulKernel rows[] = {
+      *kernels::find_matmul_kernel(context_.kernels, DataType::kF32, MatmulPrecision::kFloat32),
+      {.type = DataType::kF32,
+       .precision = MatmulPrecision::kInt8,
+       .row_multiple = 1,
+       .packed_bytes = backwards::packed_bytes,
+       .pack = backwards::pack,
+       .dequantize_row = backwards::dequantize_row,
+       .prepared_bytes = backwards::prepared_bytes,
+       .prepare = backwards::prepare,
+       .multiply = backwards::multiply}};
+  kernels::KernelTable table = context_.kernels;
+  table.matmuls = rows;
+  table.matmul_count = 2;
+  const Context context{pool_, table, {}};
+
+  const RandomWeights weights = random_weights(rng_, DataType::kF32, 50, 64);
+  auto owner = std::make_shared<int>(0);
+  const WeightMatrix stored =
+      WeightMatrix::pack(context, DataType::kF32, 50, 64, weights.bytes, owner);
+  const WeightMatrix packed = WeightMatrix::pack(context, DataType::kF32, 50, 64, weights.bytes,
+                                                 owner, MatmulPrecision::kInt8);
+  EXPECT_EQ(owner.use_count(), 2) << "packed weights do not keep the file";
+  std::vector<float> row(64);
+  packed.dequantize_row(7, row.data());
+  EXPECT_TRUE(std::equal(row.begin(), row.end(), weights.values.begin() + 7 * 64));
+  for (const int64_t tokens : {1, 200}) {
+    const Matrix x(rng_, tokens, 64);
+    Matrix a(tokens, 50), b(tokens, 50), c(tokens, 50), d(tokens, 50);
+    const MatmulTarget targets[] = {
+        {&packed, a.view()}, {&stored, b.view()}, {&packed, c.view()}, {&stored, d.view()}};
+    matmul(context, targets, x.view());
+    EXPECT_EQ(a.values, c.values);
+    EXPECT_EQ(b.values, d.values);
+    for (size_t i = 0; i < a.values.size(); ++i) ASSERT_NEAR(a.values[i], b.values[i], 1e-4);
   }
 }
 

@@ -22,7 +22,8 @@ class WeightMatrix {
 
   // Takes `bytes` (row-major blocks of `type`, one row after the other) as they are where the
   // kernels read that layout, or packs a copy of them. `owner` keeps `bytes` alive.
-  // kInt8 is for block types; others (F32, F16, BF16) stay with kFloat32: see precision().
+  // `precision` is the roughest that the caller allows: where the kernels have nothing faster for
+  // the type it stays with kFloat32, and precision() tells.
   // Throws kInvalidArgument where the type is no weight type, or bytes.size() is not exactly the
   // size of rows x cols of its values.
   static WeightMatrix pack(const Context& context, DataType type, int64_t rows, int64_t cols,
