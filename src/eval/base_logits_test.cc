@@ -13,7 +13,7 @@
 namespace minim {
 namespace {
 
-constexpr BaseLogitsHeader kHeader = {.vocabulary_size = 300,
+constexpr BaseLogitsHeader kHeader = {.vocabulary_size = 20,
                                       .context_tokens = 8,
                                       .window_count = 2,
                                       .scored_per_window = 3,
@@ -21,7 +21,7 @@ constexpr BaseLogitsHeader kHeader = {.vocabulary_size = 300,
 
 std::vector<float> random_row(uint64_t seed) {
   Rng rng(seed);
-  std::vector<float> row(300);
+  std::vector<float> row(20);
   double sum = 0;
   for (float& value : row) {
     value = 4 * rng.normal();
@@ -48,7 +48,7 @@ TEST(BaseLogits, RowsComeBackWithinTheStatedError) {
   const testing::TemporaryFolder folder;
   const BaseLogitsReader reader(write_file(folder));
   EXPECT_EQ(reader.header(), kHeader);
-  std::vector<float> row(300);
+  std::vector<float> row(20);
   for (int64_t i = 0; i < 6; ++i) {
     reader.read_row(i, row);
     const auto expected = random_row(static_cast<uint64_t>(i));
