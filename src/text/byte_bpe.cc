@@ -115,12 +115,7 @@ void ByteBpeTokenizer::encode_word(std::string_view word, SymbolMerger& merger,
   for (const char byte : word) {
     TokenId token = byte_tokens_[static_cast<uint8_t>(byte)];
     if (token == -1) {
-      if (!vocabulary().unknown) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    fmt::format("text: the vocabulary has no token for the byte 0x{:02X} and none "
-                                "for what is unknown",
-                                static_cast<uint8_t>(byte)));
-      }
+      if (!vocabulary().unknown) continue;
       token = *vocabulary().unknown;
     }
     symbols.push_back(token);

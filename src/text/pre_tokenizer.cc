@@ -174,14 +174,19 @@ const Scheme* find_scheme(std::string_view name) {
   return found == std::end(kNames) ? nullptr : found->scheme;
 }
 
-// The scanner for a pattern of tokenizer.json that is one of ours, or null.
-WordScanner find_scanner(std::string_view regex) {
-  for (const Pattern* pattern :
-       {&kGpt2Words, &kLlama3Words, &kQwen2Words, &kNumbers, &kNumberRuns, &kLineEnds,
-        &kDigitTriples, &kSpacedLetters, &kSpacedPunctuation}) {
-    if (regex == pattern->regex) return pattern->scanner;
+// The pattern of ours that reads like one of tokenizer.json, or null.
+const Pattern* find_pattern(std::string_view regex) {
+  for (const Name& known : kNames) {
+    for (const Pattern* pattern : known.scheme->patterns) {
+      if (pattern != nullptr && regex == pattern->regex) return pattern;
+    }
   }
   return nullptr;
+}
+
+std::variant<WordScanner, Regex> make_stage(const Pattern& pattern) {
+  if (pattern.scanner != nullptr) return pattern.scanner;
+  return Regex(pattern.regex, PatternOrigin::kOwn);
 }
 
 }  // namespace
@@ -216,11 +221,11 @@ PreTokenizer::PreTokenizer(const Vocabulary& vocabulary) {
                 "tokenizer.ggml.pre to the model's pre-tokenizer, for example 'gpt-2'");
   }
   if (name.empty()) {
-    for (const std::string& pattern : vocabulary.pre_patterns) {
-      if (const WordScanner scanner = find_scanner(pattern)) {
-        stages_.emplace_back(scanner);
+    for (const std::string& regex : vocabulary.pre_patterns) {
+      if (const Pattern* pattern = find_pattern(regex)) {
+        stages_.push_back(make_stage(*pattern));
       } else {
-        stages_.emplace_back(Regex(pattern));
+        stages_.push_back(Regex(regex, PatternOrigin::kFile));
       }
     }
     return;
@@ -233,12 +238,7 @@ PreTokenizer::PreTokenizer(const Vocabulary& vocabulary) {
                             name, fmt::join(pre_tokenizer_names(), ", ")));
   }
   for (const Pattern* pattern : scheme->patterns) {
-    if (pattern == nullptr) continue;
-    if (pattern->scanner != nullptr) {
-      stages_.emplace_back(pattern->scanner);
-    } else {
-      stages_.emplace_back(Regex(pattern->regex));
-    }
+    if (pattern != nullptr) stages_.push_back(make_stage(*pattern));
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <time.h>
+
 #include <algorithm>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -17,10 +19,15 @@ namespace {
 // run of a million characters about as many as it has characters.
 constexpr uint32_t kStepsMin = 100'000;
 constexpr uint32_t kStepsPerByte = 16;
-// The first look ahead of a match. Where it is not enough it is doubled, and the bytes are charged
-// to a budget, so that a pattern cannot read the rest of the text again for every character.
+// The first look ahead of a match; where it is not enough it is doubled.
 constexpr size_t kWindowBytes = 4096;
-constexpr uint64_t kLookaheadPerByte = 64;
+// Processor time that cutting may take: published patterns need 0.2 microseconds a byte. PCRE2
+// counts steps back only, so that scanning ahead again and again is bounded by the clock alone.
+constexpr double kSecondsMin = 1.0;
+constexpr double kSecondsPerByte = 5e-6;
+constexpr int kCallsPerLook = 64;
+// As far as a pattern from a file may look: a quadratic one takes a second for that much.
+constexpr size_t kFileWindowBytes = 64 << 10;
 constexpr size_t kPatternBytesMax = size_t{1} << 20;
 
 constexpr std::string_view kWhiteSpace =
@@ -64,6 +71,12 @@ std::string pcre_message(int code) {
   return reinterpret_cast<const char*>(buffer);
 }
 
+double thread_seconds() {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 bool is_continuation(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
 
 struct MatchState {
@@ -88,6 +101,8 @@ struct MatchState {
   pcre2_match_context* context;
   pcre2_jit_stack* stack;
   pcre2_match_data* data;
+  double deadline = 0;  // in thread_seconds()
+  int calls = 0;        // since the clock was looked at
 };
 
 }  // namespace
@@ -95,15 +110,17 @@ struct MatchState {
 struct Regex::Code {
   pcre2_code* code = nullptr;
   std::string pattern;  // its beginning, for messages
+  size_t window_max = 0;
   ~Code() { pcre2_code_free(code); }
 
   void split(MatchState& state, std::string_view text, uint32_t base,
              std::vector<uint32_t>& ends) const;
-  [[noreturn]] void refuse(int reason) const;
+  [[noreturn]] void refuse(const std::string& reason) const;
 };
 
-Regex::Regex(const std::string& pattern) {
+Regex::Regex(const std::string& pattern, PatternOrigin origin) {
   auto made = std::make_unique<Code>();
+  made->window_max = origin == PatternOrigin::kOwn ? SIZE_MAX / 2 : kFileWindowBytes;
   made->pattern = pattern.substr(0, 60);
   if (pattern.size() > kPatternBytesMax) {
     throw Error(ErrorCode::kLimit, fmt::format("text: a pre-tokenizer pattern of {} bytes; at most "
@@ -133,6 +150,8 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 void Regex::split(std::string_view text, std::span<const uint32_t> fragments,
                   std::vector<uint32_t>& ends) const {
   MatchState state(code_->code);
+  state.deadline =
+      thread_seconds() + kSecondsMin + kSecondsPerByte * static_cast<double>(text.size());
   uint32_t begin = 0;
   std::vector<uint32_t> shadow_ends;
   for (const uint32_t end : fragments) {
@@ -157,21 +176,24 @@ void Regex::split(std::string_view text, std::span<const uint32_t> fragments,
   }
 }
 
-void Regex::Code::refuse(int reason) const {
+void Regex::Code::refuse(const std::string& reason) const {
   throw Error(ErrorCode::kLimit,
               fmt::format("text: pre-tokenizer pattern '{}' is too slow for this text: {}", pattern,
-                          reason == 0 ? "it looks too far ahead" : pcre_message(reason)));
+                          reason));
 }
 
 void Regex::Code::split(MatchState& state, std::string_view text, uint32_t base,
                         std::vector<uint32_t>& ends) const {
   const auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
-  uint64_t budget = kLookaheadPerByte * (text.size() + kWindowBytes);
   size_t cut = 0, at = 0;  // where the last word ended, and where the next match may begin
   size_t window = kWindowBytes;
   while (at < text.size()) {
     size_t end = std::min(text.size(), at + window);
     while (end < text.size() && is_continuation(text[end])) ++end;
+    if (++state.calls >= kCallsPerLook || window > kWindowBytes) {
+      state.calls = 0;
+      if (thread_seconds() > state.deadline) refuse("out of time");
+    }
     const bool whole = end == text.size();
     const uint64_t steps = kStepsMin + uint64_t{kStepsPerByte} * (end - at);
     pcre2_set_match_limit(state.context,
@@ -182,15 +204,16 @@ void Regex::Code::split(MatchState& state, std::string_view text, uint32_t base,
                     state.data, state.context);
     const PCRE2_SIZE* place = pcre2_get_ovector_pointer(state.data);
     if (result == PCRE2_ERROR_PARTIAL) {
-      if (end - at > budget) refuse(0);
-      budget -= end - at;
+      if (place[0] == at && window >= window_max) {
+        refuse("it looks more than 64 KiB ahead");
+      }
       // What stands before the place where the partial match began is settled.
       if (place[0] == at) window *= 2;
       at = std::max(at, place[0]);
     } else if (result == PCRE2_ERROR_NOMATCH) {
       at = end;
     } else if (result < 0) {
-      refuse(result);
+      refuse(pcre_message(result));
     } else if (place[1] <= at) {  // \K can move a match's begin to its end or behind
       do ++at;
       while (at < text.size() && is_continuation(text[at]));

@@ -11,11 +11,15 @@
 
 namespace minim {
 
+// Patterns from a file may look 64 KiB ahead; those written here, which are known to take linear
+// time, as far as they like.
+enum class PatternOrigin { kFile, kOwn };
+
 class Regex {
  public:
   // Throws kFormat, naming the place, for a pattern that PCRE2 refuses. \s means White_Space, as in
   // the engines that published patterns were written for.
-  explicit Regex(const std::string& pattern);
+  explicit Regex(const std::string& pattern, PatternOrigin origin = PatternOrigin::kFile);
   ~Regex();
   Regex(Regex&&) noexcept;
   Regex& operator=(Regex&&) noexcept;

@@ -64,6 +64,11 @@ SentencePieces::SentencePieces(const Vocabulary& vocabulary)
   std::sort(joins_space_.begin(), joins_space_.end());
   joins_space_.erase(std::unique(joins_space_.begin(), joins_space_.end()), joins_space_.end());
   has_bytes_ = std::find(byte_tokens_.begin(), byte_tokens_.end(), -1) == byte_tokens_.end();
+  if (!has_bytes_ && !vocabulary.unknown) {
+    throw Error(ErrorCode::kFormat,
+                "vocabulary: a SentencePiece vocabulary needs all 256 byte tokens or an unknown "
+                "token, and has neither");
+  }
   user_defined_ = ByteTrie(std::move(user_defined));
 }
 
@@ -147,15 +152,8 @@ void SentencePieces::append_unknown(std::string_view bytes, std::vector<int32_t>
   for (const char byte : bytes) {
     const int32_t token = byte_tokens_[static_cast<uint8_t>(byte)];
     if (token == -1) {
-      if (vocabulary_.unknown) {
-        out.push_back(*vocabulary_.unknown);
-        return;
-      }
-      throw Error(
-          ErrorCode::kInvalidArgument,
-          fmt::format("text: the vocabulary has no token for the byte 0x{:02X} and none for "
-                      "what is unknown",
-                      static_cast<uint8_t>(byte)));
+      out.push_back(*vocabulary_.unknown);
+      return;
     }
     out.push_back(token);
   }

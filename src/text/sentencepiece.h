@@ -22,6 +22,7 @@ inline constexpr size_t kNormalizedGrowthMax = 32;
 
 class SentencePieces {
  public:
+  // Throws kFormat where there is no token for what no piece covers.
   // REQUIRES: `vocabulary` outlives this.
   explicit SentencePieces(const Vocabulary& vocabulary);
 
@@ -34,8 +35,7 @@ class SentencePieces {
   // follows something else and no piece reaches across.
   size_t word_end(std::string_view text, size_t begin) const;
 
-  // Appends tokens for bytes that no piece covers: byte tokens, or the unknown token. Throws
-  // kInvalidArgument where the vocabulary has neither.
+  // Appends tokens for bytes that no piece covers: byte tokens, or the unknown token.
   void append_unknown(std::string_view bytes, std::vector<int32_t>& out) const;
   // Makes each run of unknown tokens from `begin` on one, as SentencePiece does.
   void fuse_unknown(size_t begin, std::vector<int32_t>& out) const;

@@ -40,8 +40,9 @@ class Tokenizer {
 
   // Any bytes are accepted. Time is O(n log n) in the text for every input. Control tokens are
   // found in the text with `parse_special` only; user-defined tokens, which stand for ordinary text
-  // (runs of spaces, say), always. Throws kLimit past 512 MiB, and kInvalidArgument for a byte that
-  // an incomplete vocabulary cannot write.
+  // (runs of spaces, say), always. Throws kLimit past 512 MiB. A byte for which a byte BPE
+  // vocabulary has neither a token nor an unknown token is left out, as by the models' own programs
+  // (Falcon lacks some controls).
   std::vector<TokenId> encode(std::string_view text, const EncodeOptions& options = {}) const;
   // The inverse. For byte BPE, and SentencePiece with byte tokens and no normalizer, the very bytes
   // that encode() was given, but that SentencePiece reads U+2581 as a space. Ids outside the
