@@ -3,14 +3,15 @@
 
     python3 scripts/golden/models.py OUT [--gguf-f32 FOLDER] [CASE...]
 
-Each case becomes a folder: config.json and model.safetensors (bfloat16), as transformers saves them;
-expected.json with the prompt and the greedy continuation; logits.bin with the logits of every
+Each case becomes a folder: config.json and model.safetensors (bfloat16), as transformers saves
+them; expected.json with the prompt and the greedy continuation; logits.bin with the logits of every
 position of the prompt, little-endian float32. Some cases also get model.gguf, written by the gguf
 package with the names and the layout that llama.cpp uses. The weights are rounded to bfloat16 first
 and then computed with in float32. --gguf-f32 writes every model as GGUF with float32 matrices, for
 comparing with other programs.
 
-Needs torch, transformers, tokenizers, safetensors, numpy and gguf. Development only: the tests read the result.
+Needs torch, transformers, tokenizers, safetensors, numpy and gguf. Development only: the tests read
+the result.
 """
 
 import argparse
@@ -343,7 +344,7 @@ def main():
         (folder / "logits.bin").write_bytes(logits.astype("<f4").tobytes())
         model.bfloat16().save_pretrained(folder)
         (folder / "generation_config.json").unlink(missing_ok=True)
-        print(f"{case}: logits from {logits.min():.2f} to {logits.max():.2f}, greedy {greedy[:6]}...")
+        print(f"{case}: logits {logits.min():.2f} to {logits.max():.2f}, greedy {greedy[:6]}...")
 
 
 if __name__ == "__main__":

@@ -275,6 +275,13 @@ void read_embedding(const ModelFile& file, ModelConfig& config) {
   config.tied_embeddings = file.find("output.weight") == nullptr;
 }
 
+// NTK scaling is nothing but another base, which every program understands.
+double effective_rope_base(const RopeConfig& rope) {
+  const double d = rope.dimension_count;
+  if (rope.scaling != RopeScaling::kNtk) return rope.base;
+  return rope.base * std::pow(rope.factor, d / (d - 2.0));
+}
+
 using KeyOf = std::function<std::string(std::string_view)>;
 
 // What parse_model_config() would assume for a model of this shape.
@@ -298,9 +305,9 @@ void write_rope(const ModelConfig& config, const KeyOf& key, Metadata& metadata)
     metadata.set_float32(key(name), static_cast<float>(value));
   };
   metadata.set_uint32(key("rope.dimension_count"), static_cast<uint32_t>(rope.dimension_count));
-  set_float("rope.freq_base", rope.base);
+  set_float("rope.freq_base", effective_rope_base(rope));
   if (config.rope_base_local != 0.0) set_float("rope.freq_base_swa", config.rope_base_local);
-  if (rope.scaling == RopeScaling::kNone) return;
+  if (rope.scaling == RopeScaling::kNone || rope.scaling == RopeScaling::kNtk) return;
   for (const auto& [scaling, name] : kScalingNames) {
     if (scaling == rope.scaling) metadata.set_string(key("rope.scaling.type"), std::string(name));
   }
