@@ -15,6 +15,7 @@ namespace {
 
 // Words with spaces between.
 bool is_word_of(std::string_view word, std::string_view list) {
+  if (word.empty()) return false;
   for (size_t at = list.find(word); at != std::string_view::npos; at = list.find(word, at + 1)) {
     const size_t end = at + word.size();
     if ((at == 0 || list[at - 1] == ' ') && (end == list.size() || list[end] == ' ')) return true;

@@ -119,7 +119,7 @@ Interpreter::Flow Interpreter::execute_filter_block(const FilterBlockStatement& 
     const Value text = capture.take();
     result = evaluate_native(*block.filter, &text);
   }
-  write(to_text(box_, result));
+  write_text(result);
   leave(block.scope);
   return Flow::kNormal;
 }
@@ -147,7 +147,15 @@ void Interpreter::execute_call_block(const MacroStatement& block) {
     box_.set_line(block.line);
     result = call(callee, std::move(arguments));
   }
-  write(to_text(box_, result));
+  write_text(result);
+}
+
+// What a {% filter %} or {% call %} block gives is not converted: it must be a string already.
+void Interpreter::write_text(const Value& value) {
+  if (!value.is_string()) {
+    box_.fail(fmt::format("a block gave '{}' instead of a string", type_name(value)));
+  }
+  write(value.text());
 }
 
 void Interpreter::enter(const Scope& scope) {

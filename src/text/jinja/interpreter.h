@@ -40,6 +40,7 @@ class Interpreter {
   void assign(const Target& target, Value value);
   void unpack(const Target& target, const Value& value);
   void write(std::string_view text);
+  void write_text(const Value& value);
 
   // Loops and calls (interpreter_calls.cc).
   Flow execute_for(const ForStatement& loop);

@@ -49,6 +49,7 @@ class SourceIterator : public Iterator {
   }
 
  private:
+  // Of markup, Python's iter() gives plain characters, but reversed() gives markup.
   Value next_character(Sandbox& box) {
     const std::string_view text = source_.text();
     if (backwards_) {
@@ -58,7 +59,7 @@ class SourceIterator : public Iterator {
     }
     const size_t start = byte_;
     byte_ += utf8_at(text, byte_).length;
-    return box.string(std::string(text.substr(start, byte_ - start)), source_.string().safe);
+    return box.string(std::string(text.substr(start, byte_ - start)));
   }
 
   Value source_;

@@ -41,7 +41,9 @@ Value no_such_item(Sandbox& box, const Value& object, const Value& key) {
   if (key.is_string()) {
     return box.undefined(fmt::format("'{}' has no attribute '{}'", type, key.text()));
   }
-  return box.undefined(fmt::format("{} has no element {}", type, to_repr(box, key)));
+  const bool is_plain = key.is_number() || key.is_none() || key.is_undefined();
+  return box.undefined(
+      fmt::format("{} has no element {}", type, is_plain ? to_repr(box, key) : type_name(key)));
 }
 
 // Python's object[key]; missing where it would throw TypeError or LookupError.
@@ -67,7 +69,7 @@ Value subscript(Sandbox& box, const Value& object, const Value& key) {
 }
 
 struct Slice {
-  int64_t start, step;
+  int64_t start, stop, step;
   size_t count;
 };
 
@@ -90,7 +92,7 @@ Slice make_slice(Sandbox& box, size_t size, const Value& start, const Value& sto
   int64_t count = 0;
   if (by > 0 && first < last) count = (last - first - 1) / by + 1;
   if (by < 0 && first > last) count = (first - last - 1) / -by + 1;
-  return {first, by, static_cast<size_t>(count)};
+  return {first, last, by, static_cast<size_t>(count)};
 }
 
 Value slice_string(Sandbox& box, const String& string, const Slice& slice) {
@@ -168,8 +170,8 @@ Value get_slice(Sandbox& box, const Value& value, const Value& start, const Valu
   const Range& range = value.as<Range>();
   const Int by = range.step * slice.step;
   const Int first = range.start + range.step * slice.start;
-  return box.make<Range>(Kind::kRange, first, first + by * static_cast<Int>(slice.count), by,
-                         slice.count);
+  const Int last = range.start + range.step * slice.stop;
+  return box.make<Range>(Kind::kRange, first, last, by, slice.count);
 }
 
 }  // namespace minim::jinja

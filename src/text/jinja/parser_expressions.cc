@@ -333,6 +333,10 @@ ExpressionPointer Parser::parse_subscript(ExpressionPointer value) {
 }
 
 ExpressionPointer Parser::parse_bracket(ExpressionPointer value, int line) {
+  if (skip_operator("]")) {  // jinja2 takes nothing for the empty tuple
+    return binary(ExpressionKind::kItem, std::move(value), make(ExpressionKind::kTuple, line),
+                  line);
+  }
   ExpressionPointer key = current().is_operator(":") ? nullptr : parse_expression();
   if (!current().is_operator(":")) {
     if (current().is_operator(",")) {

@@ -71,10 +71,14 @@ struct Keyed {
   Value item;
 };
 
+// How keys are compared: one by one with <, or as lists, which skip what is equal.
+enum class Keys { kSingle, kList };
+
 // Stable, as Python's sorted(), in either direction.
-void sort_keyed(Sandbox& box, std::vector<Keyed>& items, bool descending) {
+void sort_keyed(Sandbox& box, std::vector<Keyed>& items, Keys keys, bool descending) {
   const auto before = [&](const Keyed& a, const Keyed& b) {
     box.step();
+    if (keys == Keys::kSingle) return less(box, a.keys[0], b.keys[0]);
     for (size_t i = 0; i < a.keys.size(); ++i) {
       if (!equal(box, a.keys[i], b.keys[i])) return less(box, a.keys[i], b.keys[i]);
     }
@@ -121,7 +125,7 @@ std::vector<ItemGetter> sort_getters(Sandbox& box, const Value& attribute) {
 Value sort(Sandbox& box, const Value& self, Values& arguments) {
   const std::vector<ItemGetter> getters = sort_getters(box, arguments[2]);
   std::vector<Keyed> keyed = with_keys(box, self, getters, flag(arguments[1]));
-  sort_keyed(box, keyed, flag(arguments[0]));
+  sort_keyed(box, keyed, Keys::kList, flag(arguments[0]));
   Values items;
   items.reserve(keyed.size());
   for (Keyed& entry : keyed) items.push_back(std::move(entry.item));
@@ -143,7 +147,7 @@ Value dict_sort(Sandbox& box, const Value& self, Values& arguments) {
     keyed.push_back(
         {{sort_key(box, key, flag(arguments[0]))}, box.tuple({entry.key, entry.value})});
   }
-  sort_keyed(box, keyed, flag(arguments[2]));
+  sort_keyed(box, keyed, Keys::kSingle, flag(arguments[2]));
   Values items;
   for (Keyed& entry : keyed) items.push_back(std::move(entry.item));
   return box.list(std::move(items));
@@ -203,7 +207,7 @@ Value group_by(Sandbox& box, const Value& self, Values& arguments) {
   getters.emplace_back(box, arguments[0]);
   getters[0].set_default(arguments[1]);
   std::vector<Keyed> keyed = with_keys(box, self, getters, case_sensitive);
-  sort_keyed(box, keyed, false);
+  sort_keyed(box, keyed, Keys::kSingle, false);
   Values groups;
   for (size_t begin = 0; begin < keyed.size();) {
     size_t end = begin;

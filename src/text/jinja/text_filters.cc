@@ -127,13 +127,13 @@ Value truncate(Sandbox& box, const Value& self, Values& arguments) {
   const bool cuts_words = !arguments[1].is_missing() && truth(arguments[1]);
   const Value end = arguments[2].is_missing() ? box.string("...") : soft(box, arguments[2]);
   const int64_t end_length = static_cast<int64_t>(end.string().length);
-  if (self.is_undefined()) return self;
-  if (!self.is_string()) box.fail("truncate() takes a string");
   if (length < end_length) {
     box.fail(fmt::format("expected length >= {}, got {}", end_length, length));
   }
   if (leeway < 0) box.fail(fmt::format("expected leeway >= 0, got {}", leeway));
-  if (static_cast<int64_t>(self.string().length) <= length + leeway) return self;
+  const auto size = length_of(self);
+  if (size && static_cast<int64_t>(*size) <= length + leeway) return self;
+  if (!self.is_string()) box.fail("truncate() takes a string");
   Value kept = get_slice(box, self, Value::none(), Value(Int(length - end_length)), Value::none());
   if (!cuts_words) {
     const size_t space = kept.text().rfind(' ');
