@@ -73,8 +73,8 @@ std::string read_file(const Path& path, size_t bytes_max) {
     if (count == 0) return content;
     content.append(chunk, static_cast<size_t>(count));
     if (content.size() > bytes_max) {
-      throw Error(ErrorCode::kLimit,
-                  fmt::format("'{}' is larger than the {} bytes allowed", path.string(), bytes_max));
+      throw Error(ErrorCode::kLimit, fmt::format("'{}' is larger than the {} bytes allowed",
+                                                 path.string(), bytes_max));
     }
   }
 }

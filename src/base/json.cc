@@ -62,8 +62,8 @@ OrderedJson parse_ordered_json(std::string_view text, std::string_view origin,
 template <typename T>
 std::optional<T> json_get(const Json& object, std::string_view key, std::string_view origin) {
   if (!object.is_object()) {
-    throw Error(ErrorCode::kFormat, fmt::format("{}: an object with the key '{}' was expected",
-                                                origin, key));
+    throw Error(ErrorCode::kFormat,
+                fmt::format("{}: an object with the key '{}' was expected", origin, key));
   }
   const auto found = object.find(std::string(key));
   if (found == object.end() || found->is_null()) return std::nullopt;

@@ -13,8 +13,8 @@ namespace minim {
 struct Progress {
   std::string_view stage;  // "converting", "quantizing"
   uint64_t done = 0;
-  uint64_t total = 0;      // 0: unknown
-  std::string_view unit;   // "bytes", "tokens"
+  uint64_t total = 0;     // 0: unknown
+  std::string_view unit;  // "bytes", "tokens"
 };
 
 using ProgressSink = std::function<bool(const Progress&)>;
