@@ -16,9 +16,11 @@ namespace {
 constexpr char kMagic[8] = {'m', 'i', 'n', 'i', 'm', 'L', 'P', '1'};
 constexpr size_t kHeaderBytes = 48;
 
-// A row: the least log-probability as a float, then one 16-bit step count a token.
+// A row: the log-probability of the token that followed, the least one, both floats; then one
+// 16-bit step count a token.
+constexpr size_t kStepsOffset = 2 * sizeof(float);
 size_t bytes_of_row(int32_t vocabulary_size) {
-  return sizeof(float) + sizeof(uint16_t) * static_cast<size_t>(vocabulary_size);
+  return kStepsOffset + sizeof(uint16_t) * static_cast<size_t>(vocabulary_size);
 }
 
 template <typename T>
@@ -61,18 +63,19 @@ BaseLogitsWriter::BaseLogitsWriter(const Path& path, const BaseLogitsHeader& hea
   file_.write(bytes);
 }
 
-void BaseLogitsWriter::write_row(std::span<const float> log_probabilities) {
+void BaseLogitsWriter::write_row(std::span<const float> log_probabilities, int32_t target) {
   MINIM_CHECK(rows_left_ > 0);
   --rows_left_;
   float least = 0;
   for (const float value : log_probabilities) least = std::min(least, value);
   least = std::max(least, kLogProbabilityFloor);
-  put<float>(row_.data(), least);
+  put<float>(row_.data(), log_probabilities[static_cast<size_t>(target)]);
+  put<float>(row_.data() + sizeof(float), least);
   const float steps_per_nat = least < 0 ? 65535.0f / -least : 0.0f;
   for (size_t i = 0; i < log_probabilities.size(); ++i) {
     const float above = std::max(log_probabilities[i] - least, 0.0f);
     const float steps = std::min(std::nearbyint(above * steps_per_nat), 65535.0f);
-    put<uint16_t>(row_.data() + sizeof(float) + i * sizeof(uint16_t), static_cast<uint16_t>(steps));
+    put<uint16_t>(row_.data() + kStepsOffset + i * sizeof(uint16_t), static_cast<uint16_t>(steps));
   }
   file_.write(row_);
 }
@@ -107,15 +110,16 @@ BaseLogitsReader::BaseLogitsReader(const Path& path) : file_(MappedFile::open(pa
   }
 }
 
-void BaseLogitsReader::read_row(int64_t index, std::span<float> log_probabilities) const {
+float BaseLogitsReader::read_row(int64_t index, std::span<float> log_probabilities) const {
   const std::byte* row =
       file_->bytes().data() + kHeaderBytes + static_cast<size_t>(index) * row_bytes_;
-  const auto least = get<float>(row);
+  const auto least = get<float>(row + sizeof(float));
   const float nats_per_step = -least / 65535.0f;
   for (size_t i = 0; i < log_probabilities.size(); ++i) {
-    const auto steps = get<uint16_t>(row + sizeof(float) + i * sizeof(uint16_t));
+    const auto steps = get<uint16_t>(row + kStepsOffset + i * sizeof(uint16_t));
     log_probabilities[i] = least + static_cast<float>(steps) * nats_per_step;
   }
+  return get<float>(row);
 }
 
 }  // namespace minim

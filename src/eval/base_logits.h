@@ -28,8 +28,9 @@ constexpr float kLogProbabilityFloor = -24.0f;
 class BaseLogitsWriter {
  public:
   BaseLogitsWriter(const Path& path, const BaseLogitsHeader& header);
-  // One scored position; `log_probabilities` has vocabulary_size values, none above 0.
-  void write_row(std::span<const float> log_probabilities);
+  // One scored position; `log_probabilities` has vocabulary_size values, none above 0. That of
+  // `target`, the token that followed, is also kept exactly.
+  void write_row(std::span<const float> log_probabilities, int32_t target);
   // REQUIRES: window_count * scored_per_window rows were written.
   void commit();
 
@@ -45,8 +46,8 @@ class BaseLogitsReader {
   // Throws kFormat for a damaged file.
   explicit BaseLogitsReader(const Path& path);
   const BaseLogitsHeader& header() const { return header_; }
-  // Row `index` as log-probabilities.
-  void read_row(int64_t index, std::span<float> log_probabilities) const;
+  // Row `index` as log-probabilities; returns that of the token that followed.
+  float read_row(int64_t index, std::span<float> log_probabilities) const;
 
  private:
   std::shared_ptr<const MappedFile> file_;

@@ -34,7 +34,7 @@ std::vector<float> random_row(uint64_t seed) {
 Path write_file(const testing::TemporaryFolder& folder) {
   const Path path = folder.path() / "base.lp";
   BaseLogitsWriter writer(path, kHeader);
-  for (uint64_t i = 0; i < 6; ++i) writer.write_row(random_row(i));
+  for (uint64_t i = 0; i < 6; ++i) writer.write_row(random_row(i), 3);
   writer.commit();
   return path;
 }
@@ -50,8 +50,8 @@ TEST(BaseLogits, RowsComeBackWithinTheStatedError) {
   EXPECT_EQ(reader.header(), kHeader);
   std::vector<float> row(20);
   for (int64_t i = 0; i < 6; ++i) {
-    reader.read_row(i, row);
     const auto expected = random_row(static_cast<uint64_t>(i));
+    EXPECT_EQ(reader.read_row(i, row), expected[3]);
     for (size_t j = 0; j < row.size(); ++j) {
       EXPECT_NEAR(row[j], std::max(expected[j], kLogProbabilityFloor), 0.00019) << i << " " << j;
     }
@@ -65,10 +65,10 @@ TEST(BaseLogits, ImprobableTokensAreRaisedToTheFloor) {
   header.vocabulary_size = 2;
   header.window_count = header.scored_per_window = 1;
   BaseLogitsWriter writer(path, header);
-  writer.write_row(std::vector<float>{0.0f, -INFINITY});
+  writer.write_row(std::vector<float>{0.0f, -INFINITY}, 1);
   writer.commit();
   std::vector<float> row(2);
-  BaseLogitsReader(path).read_row(0, row);
+  EXPECT_EQ(BaseLogitsReader(path).read_row(0, row), -INFINITY);
   EXPECT_FLOAT_EQ(row[0], 0.0f);
   EXPECT_FLOAT_EQ(row[1], kLogProbabilityFloor);
 }

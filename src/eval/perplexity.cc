@@ -58,7 +58,7 @@ struct Scores {
 };
 
 void compare_row(std::span<const float> ours, std::span<const float> base, int32_t our_best,
-                 int32_t target, size_t index, Scores& scores) {
+                 float base_target, size_t index, Scores& scores) {
   double kld = 0;
   for (size_t i = 0; i < base.size(); ++i) {
     if (base[i] <= kLogProbabilityFloor) continue;
@@ -68,7 +68,7 @@ void compare_row(std::span<const float> ours, std::span<const float> base, int32
       static_cast<int32_t>(std::max_element(base.begin(), base.end()) - base.begin());
   scores.kld[index] = std::max(kld, 0.0);  // rounding of the stored values can go below
   scores.same_top[index] = our_best == base_best ? 1.0 : 0.0;
-  scores.base_losses[index] = -double{base[static_cast<size_t>(target)]};
+  scores.base_losses[index] = -double{base_target};
 }
 
 Divergence summarise(const Scores& scores) {
@@ -168,7 +168,8 @@ class Scorer {
     });
     if (!writer_) return;
     for (int64_t i = 0; i < logits.rows; ++i) {
-      writer_->write_row({logits.row(i), static_cast<size_t>(logits.cols)});
+      writer_->write_row({logits.row(i), static_cast<size_t>(logits.cols)},
+                         window[static_cast<size_t>(first + i + 1)]);
     }
   }
 
@@ -192,8 +193,8 @@ class Scorer {
     if (!reader_) return;
     thread_local std::vector<float> base;  // one row for each worker
     base.resize(row.size());
-    reader_->read_row(static_cast<int64_t>(index), base);
-    compare_row(row, base, best, target, index, scores_);
+    const float base_target = reader_->read_row(static_cast<int64_t>(index), base);
+    compare_row(row, base, best, base_target, index, scores_);
   }
 
   const Context& context_;
