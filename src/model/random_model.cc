@@ -175,6 +175,25 @@ class TensorWriter {
   std::vector<std::byte> panel_;
 };
 
+// One line for all tensors whose rows `wanted` cannot hold.
+void warn_of_other_types(const Context& context, const std::vector<GgufTensor>& tensors,
+                         DataType wanted) {
+  int64_t count = 0;
+  const GgufTensor* example = nullptr;
+  for (const GgufTensor& tensor : tensors) {
+    if (tensor.type == wanted || tensor.rank < 2) continue;
+    ++count;
+    example = &tensor;
+  }
+  if (count == 0) return;
+  context.warn(fmt::format(
+      "model: {} of {} tensors are not stored as {}, whose blocks of {} their rows do not fill: "
+      "'{}' "
+      "with rows of {} is {}",
+      count, tensors.size(), data_type_info(wanted).name, data_type_info(wanted).block_values,
+      example->name, example->shape[0], data_type_info(example->type).name));
+}
+
 }  // namespace
 
 void write_random_model(const Context& context, const ModelConfig& config, const Path& path,
@@ -190,6 +209,7 @@ void write_random_model(const Context& context, const ModelConfig& config, const
         tensors.back().type,
         static_cast<uint64_t>(spec.shape[0] * spec.shape[1] * spec.shape[2] * spec.shape[3]));
   }
+  warn_of_other_types(context, tensors, options.type);
   Metadata metadata;
   metadata.set_uint32("general.quantization_version", 2);  // of the block layouts
   write_model_config(config, metadata);

@@ -21,8 +21,8 @@ struct RandomModelOptions {
 // Writes a GGUF file, in row panels: memory does not grow with the model. The bytes depend on
 // config, type and seed only, not on the number of threads. Matrices are drawn with standard
 // deviation 0.02, norms are 1. Rows that `type` cannot hold whole blocks of are stored as Q8_0, or
-// F16 where that does not fit either. Throws kInvalidArgument for a config or type that makes no
-// sense, kIo.
+// F16 where that does not fit either, with a warning. Throws kInvalidArgument for a config or type
+// that makes no sense, kIo.
 void write_random_model(const Context& context, const ModelConfig& config, const Path& path,
                         const RandomModelOptions& options = {});
 
