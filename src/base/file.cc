@@ -17,6 +17,7 @@ namespace minim {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{1} << 20;
+constexpr int kNameAttempts = 100;
 
 [[noreturn]] void throw_system_error(const char* action, const Path& path) {
   const int number = errno;
@@ -59,6 +60,16 @@ void write_all(int descriptor, const char* data, size_t size, const Path& path) 
   }
 }
 
+// Makes a rename survive a power cut. Some file systems cannot sync folders; the file itself is on
+// disk by then, so that is no error.
+void sync_folder(const Path& file) {
+  const Path folder = file.has_parent_path() ? file.parent_path() : Path(".");
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  ::fsync(descriptor);
+  ::close(descriptor);
+}
+
 }  // namespace
 
 std::string read_file(const Path& path, size_t bytes_max) {
@@ -97,10 +108,14 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
-FileWriter::FileWriter(Path target)
-    : target_(std::move(target)),
-      temporary_(target_.string() + fmt::format(".partial.{}", ::getpid())) {
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+FileWriter::FileWriter(Path target) : target_(std::move(target)) {
+  // A name that nobody uses, neither another process nor another writer of this one; a link that
+  // somebody left there is not followed.
+  for (int attempt = 0; attempt < kNameAttempts; ++attempt) {
+    temporary_ = target_.string() + fmt::format(".partial.{}.{}", ::getpid(), attempt);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (descriptor_ >= 0 || errno != EEXIST) break;
+  }
   if (descriptor_ < 0) throw_system_error("create", temporary_);
   buffer_.reserve(kBufferBytes);
 }
@@ -162,6 +177,7 @@ void FileWriter::commit() {
     errno = number;
     throw_system_error("replace", target_);
   }
+  sync_folder(target_);
 }
 
 }  // namespace minim

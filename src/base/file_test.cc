@@ -165,6 +165,18 @@ TEST_F(FileTest, OverwritingPastTheEndIsOurBug) {
   EXPECT_DEATH(writer.write_at(3, bytes_of(patch)), "internal error");
 }
 
+TEST_F(FileTest, TwoWritersOfOneTargetDoNotMeet) {
+  const Path path = folder_.path() / "target";
+  FileWriter first(path);
+  FileWriter second(path);
+  first.write("first");
+  second.write("second");
+  first.commit();
+  EXPECT_EQ(read_file(path), "first");
+  second.commit();
+  EXPECT_EQ(read_file(path), "second");
+}
+
 TEST_F(FileTest, AFolderThatIsNotThereIsAnError) {
   EXPECT_EQ(code_of([&] { FileWriter writer(path("absent") / "target"); }), ErrorCode::kNotFound);
 }
