@@ -60,7 +60,7 @@ class Iterator;
 
 class Value {
  public:
-  Value() : kind_(Kind::kMissing), bool_(false) {}
+  Value() : kind_(Kind::kMissing), object_(nullptr) {}
   static Value none() { return Value(Kind::kNone, nullptr); }
   explicit Value(bool value) : kind_(Kind::kBool), bool_(value) {}
   explicit Value(Int value) : kind_(Kind::kInt), int_(value) {}
@@ -130,7 +130,7 @@ class Value {
   void copy_payload(const Value& other) {
     switch (kind_) {
       case Kind::kMissing:
-      case Kind::kNone:
+      case Kind::kNone: object_ = nullptr; break;
       case Kind::kBool: bool_ = other.bool_; break;
       case Kind::kInt: int_ = other.int_; break;
       case Kind::kFloat: float_ = other.float_; break;
