@@ -188,8 +188,13 @@ void Tokenizer::decode_step(TokenId token, const DecodeOptions& options, bool& b
                             std::string& out) const {
   check_token(token);
   if (is_special(token)) {
-    if (!options.skip_special) out += vocabulary_.tokens[static_cast<size_t>(token)];
-    begins = is_control(token);
+    // WordPiece writes its special tokens like words; elsewhere text begins anew after a control.
+    const bool word_piece = vocabulary_.kind == TokenizerKind::kWordPiece;
+    if (!options.skip_special) {
+      if (word_piece && !begins) out += ' ';
+      out += vocabulary_.tokens[static_cast<size_t>(token)];
+    }
+    begins = word_piece ? begins && options.skip_special : is_control(token);
     return;
   }
   std::string_view bytes = spelling(token);
