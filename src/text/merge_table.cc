@@ -103,8 +103,8 @@ bool SymbolMerger::stitch(std::span<const int32_t> symbols, size_t middle) {
       joined_.insert(joined_.end(), seam_.begin(), seam_.end());
       break;
     }
-    if (!begin_kept) want_before *= 2;
-    if (!end_kept) want_after *= 2;
+    if (!begin_kept) want_before *= 4;
+    if (!end_kept) want_after *= 4;
   }
   joined_.insert(joined_.end(), chunk_.begin() + static_cast<std::ptrdiff_t>(after), chunk_.end());
   return true;
@@ -112,9 +112,10 @@ bool SymbolMerger::stitch(std::span<const int32_t> symbols, size_t middle) {
 
 void SymbolMerger::merge_window(std::span<const int32_t> symbols, std::vector<Joined>& joined) {
   load(symbols);
-  if (symbols.size() < kBucketWord) {
+  if (symbols.size() < kBucketWord || out_of_order_) {
     merge_heap();
   } else if (!merge_buckets()) {
+    out_of_order_ = true;
     load(symbols);
     merge_heap();
   }

@@ -111,6 +111,7 @@ class SymbolMerger {
   std::vector<int32_t> first_entry_, last_entry_;
   std::vector<std::vector<uint64_t>> used_ranks_;
   std::vector<int32_t> batch_;
+  bool out_of_order_ = false;  // the table has made a pair that should have come first: heap only
 };
 
 }  // namespace minim

@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "text/utf8.h"
 
 namespace minim {
 namespace {
@@ -227,6 +228,7 @@ PreTokenizer::PreTokenizer(const Vocabulary& vocabulary) {
       } else {
         stages_.push_back(Regex(regex, PatternOrigin::kFile));
       }
+      needs_utf8_ |= std::holds_alternative<Regex>(stages_.back());
     }
     return;
   }
@@ -238,11 +240,29 @@ PreTokenizer::PreTokenizer(const Vocabulary& vocabulary) {
                             name, fmt::join(pre_tokenizer_names(), ", ")));
   }
   for (const Pattern* pattern : scheme->patterns) {
-    if (pattern != nullptr) stages_.push_back(make_stage(*pattern));
+    if (pattern == nullptr) continue;
+    stages_.push_back(make_stage(*pattern));
+    needs_utf8_ |= std::holds_alternative<Regex>(stages_.back());
   }
 }
 
 std::vector<uint32_t> PreTokenizer::split(std::string_view text) const {
+  if (!needs_utf8_ || is_valid_utf8(text)) return split_valid(text);
+  // Cut a shadow in which each stray byte is U+FFFD (three bytes), then map the places back.
+  std::vector<uint32_t> ends = split_valid(replace_invalid_utf8(text));
+  size_t at = 0, shadow_at = 0;
+  for (uint32_t& end : ends) {
+    while (shadow_at < end) {
+      const Utf8Character character = utf8_at(text, at);
+      at += character.length;
+      shadow_at += character.valid ? character.length : 3;
+    }
+    end = static_cast<uint32_t>(at);
+  }
+  return ends;
+}
+
+std::vector<uint32_t> PreTokenizer::split_valid(std::string_view text) const {
   std::vector<uint32_t> pieces;
   if (text.empty()) return pieces;
   pieces.push_back(static_cast<uint32_t>(text.size()));

@@ -31,12 +31,16 @@ class PreTokenizer {
   // is not known and kFormat where there is neither or a pattern cannot be read.
   explicit PreTokenizer(const Vocabulary& vocabulary);
 
-  // The end of each word; the last is text.size(). REQUIRES: text.size() < 2^32.
+  // The end of each word; the last is text.size(). A byte that is not UTF-8 is seen as U+FFFD.
+  // REQUIRES: text.size() < 2^30.
   std::vector<uint32_t> split(std::string_view text) const;
 
  private:
+  std::vector<uint32_t> split_valid(std::string_view text) const;
+
   // Each stage cuts the pieces that the one before it left, matches and gaps alike.
   std::vector<std::variant<WordScanner, Regex>> stages_;
+  bool needs_utf8_ = false;  // some stage is a Regex
 };
 
 }  // namespace minim

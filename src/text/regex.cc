@@ -10,7 +10,6 @@
 #include <pcre2.h>
 
 #include "base/error.h"
-#include "text/utf8.h"
 
 namespace minim {
 namespace {
@@ -153,25 +152,8 @@ void Regex::split(std::string_view text, std::span<const uint32_t> fragments,
   state.deadline =
       thread_seconds() + kSecondsMin + kSecondsPerByte * static_cast<double>(text.size());
   uint32_t begin = 0;
-  std::vector<uint32_t> shadow_ends;
   for (const uint32_t end : fragments) {
-    const std::string_view fragment = text.substr(begin, end - begin);
-    if (is_valid_utf8(fragment)) {
-      code_->split(state, fragment, begin, ends);
-    } else {
-      // Cut a shadow in which each stray byte is U+FFFD (three bytes), then map the places back.
-      shadow_ends.clear();
-      code_->split(state, replace_invalid_utf8(fragment), 0, shadow_ends);
-      size_t at = 0, shadow_at = 0;
-      for (const uint32_t shadow_end : shadow_ends) {
-        while (shadow_at < shadow_end) {
-          const Utf8Character character = utf8_at(fragment, at);
-          at += character.length;
-          shadow_at += character.valid ? character.length : 3;
-        }
-        ends.push_back(begin + static_cast<uint32_t>(at));
-      }
-    }
+    code_->split(state, text.substr(begin, end - begin), begin, ends);
     begin = end;
   }
 }

@@ -26,8 +26,8 @@ class Regex {
 
   // Cuts each fragment of `text` (given by where it ends; the first begins at 0) into matches and
   // the stretches between them, and appends the end of each to `ends`. Nothing outside a fragment
-  // is looked at, and a byte that is not UTF-8 is seen as U+FFFD. Throws kLimit where the pattern
-  // backtracks, or looks ahead, out of all proportion to the text.
+  // is looked at. Throws kLimit where the pattern backtracks, or looks ahead, out of all proportion
+  // to the text. REQUIRES: text is UTF-8, and fragments end between characters.
   void split(std::string_view text, std::span<const uint32_t> fragments,
              std::vector<uint32_t>& ends) const;
 
