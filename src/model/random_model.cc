@@ -181,7 +181,8 @@ void warn_of_other_types(const Context& context, const std::vector<GgufTensor>& 
   int64_t count = 0;
   const GgufTensor* example = nullptr;
   for (const GgufTensor& tensor : tensors) {
-    if (tensor.type == wanted || tensor.rank < 2) continue;
+    const bool fits = tensor.shape[0] % data_type_info(wanted).block_values == 0;
+    if (tensor.rank < 2 || fits) continue;  // what stays F32 although it fits does so on purpose
     ++count;
     example = &tensor;
   }

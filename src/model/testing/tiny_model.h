@@ -46,6 +46,9 @@ inline TensorEntry random_tensor(const TensorSpec& spec, Rng& rng) {
   TensorEntry entry;
   entry.name = spec.name;
   entry.shape = spec.shape;
+  for (int i = 1; i < 4; ++i) {
+    if (spec.shape[static_cast<size_t>(i)] > 1) entry.rank = i + 1;
+  }
   const auto values = std::make_shared<std::vector<float>>(entry.value_count());
   for (float& value : *values) {
     value = 0.2f * rng.normal() + (spec.kind == TensorKind::kNorm ? 1.0f : 0.0f);
