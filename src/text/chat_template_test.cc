@@ -187,6 +187,16 @@ TEST(ChatTemplateLimits, ChainsInTheTextAreBounded) {
             30'001u);
 }
 
+// The analysis of nested scopes looks at names again for each level, which must not add up.
+TEST(ChatTemplateLimits, AnalysisIsBounded) {
+  std::string sets;
+  for (int i = 0; i < 13'000; ++i) sets += fmt::format("{{%set a{}=1%}}", i);
+  constexpr int kDeep = 90;
+  expect_limit("if", repeated("{%if 1%}", kDeep) + sets + repeated("{%endif%}", kDeep));
+  expect_limit("for", repeated("{%for i in []%}", kDeep) + sets + repeated("{%endfor%}", kDeep));
+  EXPECT_EQ(render(sets + "ok", OrderedJson::object()).text, "ok");
+}
+
 TEST(ChatTemplateLimits, CallsWithoutEndAreBounded) {
   expect_limit("itself", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}");
   expect_limit("each other",

@@ -1,5 +1,7 @@
 #include "text/jinja/name_walker.h"
 
+#include "base/error.h"
+
 namespace minim::jinja {
 namespace {
 
@@ -7,6 +9,8 @@ namespace {
 // (with is_parameter) a parameter's declaration.
 class Walker {
  public:
+  explicit Walker(Effort& effort) : effort_(effort) {}
+
   std::function<void(const std::string&)> read;
   std::function<void(const std::string&, int line, bool is_parameter)> write;
 
@@ -15,7 +19,11 @@ class Walker {
   }
 
   void walk(const Expression* expression) {
-    if (expression != nullptr) walk_names(*expression, read);
+    if (expression == nullptr) return;
+    walk_names(*expression, [this](const std::string& name) {
+      effort_.spend(2);
+      read(name);
+    });
   }
 
   void walk(const Target& target, bool is_parameter) {
@@ -24,6 +32,7 @@ class Walker {
   }
 
   void walk(const Statement& statement) {
+    effort_.spend(2);
     switch (statement.kind) {
       case StatementKind::kText:
       case StatementKind::kBreak:
@@ -83,6 +92,8 @@ class Walker {
     for (const auto& value : macro.defaults) walk(value.get());
     walk(macro.body);
   }
+
+  Effort& effort_;
 };
 
 }  // namespace
@@ -96,9 +107,15 @@ void walk_names(const Expression& expression,
   for (const Argument& argument : expression.arguments) walk_names(*argument.value, visit);
 }
 
-std::set<std::string> find_undeclared(const Block& block, std::set<std::string> names) {
+void Effort::fail() {
+  throw Error(ErrorCode::kLimit,
+              "chat template: its blocks are nested with too many names in them; simplify it");
+}
+
+std::set<std::string> find_undeclared(const Block& block, std::set<std::string> names,
+                                      Effort& effort) {
   std::set<std::string> found;
-  Walker walker;
+  Walker walker(effort);
   walker.read = [&](const std::string& name) {
     if (names.contains(name)) found.insert(name);
   };
@@ -107,9 +124,9 @@ std::set<std::string> find_undeclared(const Block& block, std::set<std::string> 
   return found;
 }
 
-int find_assignment(const ForStatement& loop, const std::string& name) {
+int find_assignment(const ForStatement& loop, const std::string& name, Effort& effort) {
   int line = 0;
-  Walker walker;
+  Walker walker(effort);
   walker.read = [](const std::string&) {};
   walker.write = [&](const std::string& written, int at, bool is_parameter) {
     if (line == 0 && !is_parameter && written == name) line = at;

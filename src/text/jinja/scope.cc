@@ -14,6 +14,10 @@ namespace {
 
 // A function of the compiled template: one frame at run time.
 struct FunctionInfo {
+  explicit FunctionInfo(Effort& of) : effort(of) {}
+  FunctionInfo(Effort& of, const FunctionInfo& enclosing) : effort(of), parent(&enclosing) {}
+
+  Effort& effort;
   const FunctionInfo* parent = nullptr;
   std::map<std::pair<int, std::string>, int> slots;  // by the level and name of a variable
 
@@ -38,6 +42,7 @@ class Symbols {
   FunctionInfo& function() const { return function_; }
 
   const Reference* find(const std::string& name) const {
+    function_.effort.spend(2);
     for (const Symbols* scope = this; scope != nullptr; scope = scope->parent_) {
       if (const Reference* own = scope->find_own(name)) return own;
     }
@@ -65,6 +70,8 @@ class Symbols {
   void merge(const std::vector<const Symbols*>& branches) {
     std::set<std::string> stored;
     for (const Symbols* branch : branches) {
+      const size_t entries = branch->stores_.size() + branch->references_.size();
+      function_.effort.spend(24 * entries);  // each goes into several trees
       for (const std::string& name : branch->stores_) {
         if (!is_stored(name)) stored.insert(name);
       }
@@ -213,7 +220,7 @@ class SymbolCollector {
 class Resolver {
  public:
   void resolve(Template& program) {
-    FunctionInfo function;
+    FunctionInfo function(effort_);
     Symbols symbols(function, nullptr);
     SymbolCollector(symbols).collect(program.body);
     program.scope = symbols.scope();
@@ -296,11 +303,11 @@ class Resolver {
     refuse_assignment_to_loop(loop);
     if (loop.test) resolve_loop_test(loop, symbols);
 
-    FunctionInfo own;
-    own.parent = &symbols.function();
+    FunctionInfo own(effort_, symbols.function());
     FunctionInfo& function = loop.recursive ? own : symbols.function();
     Symbols body(function, &symbols);
-    loop.uses_loop = loop.recursive || find_undeclared(loop.body, {"loop"}).contains("loop");
+    loop.uses_loop =
+        loop.recursive || find_undeclared(loop.body, {"loop"}, effort_).contains("loop");
     if (loop.uses_loop) loop.loop_slot = body.declare_parameter("loop");
     SymbolCollector collector(body);
     collector.declare(loop.target);
@@ -318,8 +325,7 @@ class Resolver {
   }
 
   void resolve_loop_test(ForStatement& loop, Symbols& symbols) {
-    FunctionInfo function;
-    function.parent = &symbols.function();
+    FunctionInfo function(effort_, symbols.function());
     Symbols test(function, &symbols);
     SymbolCollector collector(test);
     collector.declare(loop.target);
@@ -331,8 +337,8 @@ class Resolver {
     loop.test_slot_count = static_cast<int>(function.slots.size());
   }
 
-  static void refuse_assignment_to_loop(const ForStatement& loop) {
-    const int line = find_assignment(loop, "loop");
+  void refuse_assignment_to_loop(const ForStatement& loop) {
+    const int line = find_assignment(loop, "loop", effort_);
     if (line > 0) fail_syntax(line, "'loop' cannot be assigned to inside a loop");
   }
 
@@ -351,11 +357,10 @@ class Resolver {
 
   void resolve_macro(MacroStatement& macro, Symbols& symbols) {
     const int outer_conditional = std::exchange(conditional_, 0);
-    FunctionInfo function;
-    function.parent = &symbols.function();
+    FunctionInfo function(effort_, symbols.function());
     Symbols inner(function, &symbols);
     SymbolCollector collector(inner);
-    const auto asked = find_undeclared(macro.body, {"caller", "kwargs", "varargs"});
+    const auto asked = find_undeclared(macro.body, {"caller", "kwargs", "varargs"}, effort_);
     collect_parameters(macro, inner, collector, asked);
     for (const auto& value : macro.defaults) collector.collect(value.get());
     collector.collect(macro.body);
@@ -429,6 +434,7 @@ class Resolver {
     conditional_ = outer_conditional;
   }
 
+  Effort effort_;
   int conditional_ = 0;  // conditions around this place in the same scope
 };
 
