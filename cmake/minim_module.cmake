@@ -60,7 +60,8 @@ function(minim_test_program name kind pattern sources)
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
                          DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   else()
-    target_link_libraries(${name}_bench PRIVATE minim_${name} minim_bench_support)
+    target_link_libraries(${name}_bench PRIVATE minim_${name} minim_bench_support
+                                               minim_test_support)
     add_test(NAME ${name}_bench COMMAND ${name}_bench --tiny)
     set_tests_properties(${name}_bench PROPERTIES TIMEOUT 300)
   endif()
