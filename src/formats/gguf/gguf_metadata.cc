@@ -200,7 +200,8 @@ class MetadataWriter {
       key_ = key;
       write_string(key);
       write_number(static_cast<uint32_t>(value.type));
-      std::visit([&](const auto& content) { write_value(value.type, content); }, value.value);
+      const MetadataType type = value.type;
+      std::visit([&](const auto& content) { write_value(type, content); }, value.value);
     }
   }
 
