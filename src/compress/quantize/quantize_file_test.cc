@@ -62,8 +62,9 @@ TEST_F(QuantizeFileTest, TheErrorReportedIsTheErrorMade) {
   const auto copy = open_model_file(output_);
   const TensorEntry& before = tiny_.file->require("blk.1.ffn_down.weight");
   const TensorEntry& after = copy->require("blk.1.ffn_down.weight");
+  const TensorBytes original = before.load();
   const WeightMatrix exact = WeightMatrix::pack(*context_, before.type, before.shape[1],
-                                                before.shape[0], before.load().bytes, tiny_.file);
+                                                before.shape[0], original.bytes, original.owner);
   const TensorBytes stored = after.load();
   const WeightMatrix rounded = WeightMatrix::pack(*context_, after.type, after.shape[1],
                                                   after.shape[0], stored.bytes, stored.owner);

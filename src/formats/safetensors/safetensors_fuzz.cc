@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     uint64_t covered = 0;
     unsigned sum = 0;
     for (const minim::SafetensorsTensor& tensor : file->tensors()) {
-      const auto bytes = file->load(tensor).bytes;
+      const minim::TensorBytes loaded = file->load(tensor);
+      const auto bytes = loaded.bytes;
       const auto values = static_cast<uint64_t>(tensor.value_count());
       if (bytes.size() != values * safetensors_type_bytes(tensor.type)) std::abort();
       for (const std::byte byte : bytes) sum += static_cast<unsigned>(byte);
