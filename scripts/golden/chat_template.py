@@ -3,8 +3,8 @@
 
 Needs Python with `jinja2` and `transformers`; only for development, the tests do not need it.
 
-    python scripts/golden/chat_template.py snippets     fills in tests/golden/chat_template/snippets.txt
-    python scripts/golden/chat_template.py published    writes tests/golden/chat_template/published.txt
+    python scripts/golden/chat_template.py snippets     fills in snippets.txt
+    python scripts/golden/chat_template.py published    writes published.txt
                                                         (needs the data folder, see MINIM_DATA)
     python scripts/golden/chat_template.py show TEMPLATE CONVERSATION   prints one rendering
 
@@ -38,7 +38,8 @@ NOW = 1722001445  # 2024-07-26 13:44:05
 
 
 def strftime_now(format):
-    return datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc).replace(tzinfo=None).strftime(format)
+    now = datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc)
+    return now.replace(tzinfo=None).strftime(format)
 
 
 def render(source, variables):
@@ -57,7 +58,8 @@ def outcome(source, variables):
         return "!undefined " + json.dumps(words, ensure_ascii=False)
     except jinja2.exceptions.TemplateSyntaxError as error:
         message = str(error)
-        unknown = "unknown tag" in message or "No filter named" in message or "No test named" in message
+        names = ("unknown tag", "No filter named", "No test named")
+        unknown = any(name in message for name in names)
         inner = any(f"unknown tag '{tag}" in message for tag in ("end", "else", "elif"))
         return "!unsupported" if unknown and not inner else "!format"
     except jinja2.exceptions.TemplateError as error:
@@ -133,7 +135,8 @@ def write_published():
 
 
 def show(template, conversation):
-    print(render(dict(published_templates())[template], dict(conversations())[conversation]), end="")
+    source = dict(published_templates())[template]
+    print(render(source, dict(conversations())[conversation]), end="")
 
 
 if __name__ == "__main__":

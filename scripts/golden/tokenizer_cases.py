@@ -11,11 +11,15 @@ import sys
 import sentencepiece
 from tokenizers import Tokenizer
 
-UNITS = [" ", "  ", "\n", "\t", "\r\n", "a", "B", "é", "ß", "ſ", "'s", "'LL", "'ſ", "123", "１２", "½",
-         "中", "文", "か", "ｶﾞ", "😀", "👨\u200d👩", "\u0301", "\u0327", "\u200b", "\u00a0", "\u3000",
-         "\u180e", "\u2028", ".", "...", "!?", "$", "`", "~", "_", "<s>", "</s>", "▁", "\ufffd", "İ",
-         "ﬁ", "㎏", "ﷺ", "Ａ", "й", "א", "हि", "ไทย", "\u0085", "##", "don't", "[CLS]", "[UNK]",
-         "<|endoftext|>", "x" * 30, " " * 18, "\ufeff", "\u00ad", "\u0345\u0313"]
+UNITS = [
+    " ", "  ", "\n", "\t", "\r\n", "a", "B", "é", "ß", "ſ", "'s", "'LL", "'ſ",
+    "123", "１２", "½", "中", "文", "か", "ｶﾞ", "😀", "👨\u200d👩",
+    "\u0301", "\u0327", "\u200b", "\u00a0", "\u3000", "\u180e", "\u2028", ".", "...",
+    "!?", "$", "`", "~", "_", "<s>", "</s>", "▁", "\ufffd", "İ", "ﬁ", "㎏",
+    "ﷺ", "Ａ", "й", "א", "हि", "ไทย", "\u0085", "##", "don't",
+    "[CLS]", "[UNK]", "<|endoftext|>", "x" * 30, " " * 18, "\ufeff", "\u00ad",
+    "\u0345\u0313",
+]
 
 
 def make_texts(data):
@@ -35,8 +39,9 @@ def make_texts(data):
 def encoders(data):
     base = f"{data}/conformance"
     for name in ("test_model", "llama2_tokenizer"):
-        model = sentencepiece.SentencePieceProcessor(model_file=f"{base}/sentencepiece/{name}.model")
-        yield f"sentencepiece/{name}.model", model.encode
+        path = f"sentencepiece/{name}.model"
+        model = sentencepiece.SentencePieceProcessor(model_file=f"{base}/{path}")
+        yield path, model.encode
     for name in ("bert-base-uncased.json.xz", "20B_tokenizer.json.xz"):
         document = json.load(lzma.open(f"{base}/hf_tokenizers/{name}"))
         document["post_processor"] = None
@@ -52,8 +57,10 @@ def main():
     for name, encode in encoders(data):
         cases[name] = [encode(text) for text in texts]
     with open(output, "w") as file:
-        lines = [f"{json.dumps(key)}: [\n" + ",\n".join(json.dumps(x, separators=(",", ":")) for x in v) +
-                 "\n]" for key, v in cases.items()]
+        lines = []
+        for key, values in cases.items():
+            rows = ",\n".join(json.dumps(value, separators=(",", ":")) for value in values)
+            lines.append(f"{json.dumps(key)}: [\n{rows}\n]")
         file.write("{\n" + ",\n".join(lines) + "\n}\n")
 
 

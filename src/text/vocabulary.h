@@ -17,7 +17,12 @@ enum class TokenizerKind {
 
 // The numbers are GGUF's (and SentencePiece's) token types.
 enum class TokenType : uint8_t {
-  kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6,
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6,
 };
 
 struct Vocabulary {
@@ -26,8 +31,8 @@ struct Vocabulary {
   // WordPiece as GGUF ("\u2581word", "ing") or as vocab.txt ("word", "##ing"), told apart by which
   // mark is the more frequent.
   std::vector<std::string> tokens;
-  std::vector<TokenType> types;     // as many as tokens, or empty: all kNormal
-  std::vector<float> scores;        // as many as tokens, or empty
+  std::vector<TokenType> types;  // as many as tokens, or empty: all kNormal
+  std::vector<float> scores;     // as many as tokens, or empty
   // "left right", best first: byte BPE, and SentencePiece BPE that has no scores (tokenizer.json).
   std::vector<std::string> merges;
 
