@@ -205,6 +205,7 @@ Value macro_attribute(Sandbox& box, const MacroStatement& macro, std::string_vie
 Value property(Sandbox& box, const Value& value, std::string_view name) {
   switch (value.kind()) {
     case Kind::kNamespace: {
+      box.step(value.as<Namespace>().attributes.size() / 8);
       const Value* found = value.as<Namespace>().find(name);
       return found == nullptr ? Value() : *found;
     }

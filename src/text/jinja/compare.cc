@@ -7,6 +7,7 @@
 
 #include "text/jinja/iteration.h"
 #include "text/jinja/operators.h"
+#include "text/jinja/text_search.h"
 
 namespace minim::jinja {
 namespace {
@@ -144,7 +145,7 @@ bool contains(Sandbox& box, const Value& container, const Value& item) {
             fmt::format("'in <string>' requires string as left operand, not {}", type_name(item)));
       }
       box.work(container.text().size());
-      return container.text().find(item.text()) != std::string_view::npos;
+      return find_text(box, container.text(), item.text()) != std::string_view::npos;
     case Kind::kDict: return container.dict().find(box, item) != nullptr;
     case Kind::kView: return view_contains(box, container.as<View>(), item);
     default: break;

@@ -143,6 +143,7 @@ Value Interpreter::call_macro(const Macro& macro, CallArguments arguments) {
 void Interpreter::bind_parameters(const MacroStatement& macro, CallArguments arguments,
                                   Frame& frame) {
   auto& [positional, named] = arguments;
+  box_.step(macro.parameters.size() * (named.size() + 8) / 8);
   bool found_caller = false;
   for (size_t i = 0; i < macro.parameters.size(); ++i) {
     const Target& parameter = macro.parameters[i];
@@ -234,6 +235,7 @@ void Interpreter::spread_dict(const Value& dict, CallArguments& arguments) {
   constexpr size_t kNamedMax = 1000;  // names are compared with each other
   if (dict.dict().entries.size() > kNamedMax) box_.limit("too many named arguments");
   for (const Dict::Entry& entry : dict.dict().entries) {
+    box_.step(arguments.named.size() / 4 + 1);
     if (!entry.key.is_string()) box_.fail("keywords must be strings");
     for (const auto& [name, value] : arguments.named) {
       if (name == entry.key.text()) {

@@ -140,6 +140,7 @@ Value slice_items(Sandbox& box, const Value& list, const Slice& slice) {
 
 Value get_attribute(Sandbox& box, const Value& value, std::string_view name) {
   if (value.is_undefined()) fail_undefined(box, value);
+  box.work(name.size());
   Value attribute = find_attribute(box, value, name);
   if (!attribute.is_missing()) return attribute;
   if (value.is_dict()) {
@@ -153,6 +154,7 @@ Value get_item(Sandbox& box, const Value& value, const Value& key) {
   Value item = subscript(box, value, key);
   if (!item.is_missing()) return item;
   if (key.is_string()) {
+    box.work(key.text().size());
     Value attribute = find_attribute(box, value, key.text());
     if (!attribute.is_missing()) return attribute;
   }

@@ -131,6 +131,7 @@ const Native& by_computed_name(Sandbox& box, const Value& name, const char* what
                                const Native* (*find)(std::string_view)) {
   if (name.is_undefined()) fail_undefined(box, name);
   if (!name.is_string()) box.fail(fmt::format("the name of a {} must be a string", what));
+  box.work(name.text().size());
   const Native* native = find(name.text());
   if (native == nullptr) {
     box.unsupported(fmt::format("the {} '{}' is not known", what, name.text()));
@@ -141,7 +142,7 @@ const Native& by_computed_name(Sandbox& box, const Value& name, const char* what
 }  // namespace
 
 Value call_native(Sandbox& box, const Native& native, const Value& self, CallArguments arguments) {
-  box.step(1 + arguments.positional.size());
+  box.step(1 + arguments.positional.size() + arguments.named.size());
   Values bound = Binder(box, native, arguments).bind();
   return native.call(box, self, bound);
 }

@@ -52,6 +52,7 @@ Value Sandbox::tuple(Values items) {
 }
 
 Value Sandbox::undefined(std::string message, bool unsafe) {
+  work(message.size());
   return make<Undefined>(Kind::kUndefined, std::move(message), unsafe);
 }
 

@@ -64,7 +64,10 @@ Value find_method(Sandbox& box, const Value& self, Values& arguments) {
   const std::string_view wanted = text_argument(box, arguments[0], "find");
   const Window window = make_window(box, self, arguments[1], arguments[2]);
   size_t found = std::string_view::npos;
-  if (window.valid) found = kFromEnd ? window.text.rfind(wanted) : window.text.find(wanted);
+  if (window.valid) {
+    found = kFromEnd ? find_text_from_end(box, window.text, wanted)
+                     : find_text(box, window.text, wanted);
+  }
   if (found == std::string_view::npos) {
     if (kMustBeThere) box.fail("substring not found");
     return Value(Int(-1));
@@ -78,8 +81,8 @@ Value count_method(Sandbox& box, const Value& self, Values& arguments) {
   if (!window.valid) return Value(Int(0));
   if (wanted.empty()) return Value(static_cast<Int>(code_points(window.text) + 1));
   Int count = 0;
-  for (size_t at = window.text.find(wanted); at != std::string_view::npos;
-       at = window.text.find(wanted, at + wanted.size())) {
+  for (size_t at = find_text(box, window.text, wanted); at != std::string_view::npos;
+       at = find_text(box, window.text, wanted, at + wanted.size())) {
     ++count;
   }
   return Value(count);
@@ -144,7 +147,7 @@ class Splitter {
   void at_separator(std::string_view separator, int64_t splits_max) {
     std::string_view rest = self_.text();
     for (int64_t splits = 0; splits != splits_max; ++splits) {
-      const size_t found = rest.find(separator);
+      const size_t found = find_text(box_, rest, separator);
       if (found == std::string_view::npos) break;
       add(rest.substr(0, found));
       rest.remove_prefix(found + separator.size());
@@ -155,7 +158,8 @@ class Splitter {
   void at_separator_from_end(std::string_view separator, int64_t splits_max) {
     std::string_view rest = self_.text();
     for (int64_t splits = 0; splits != splits_max; ++splits) {
-      const size_t found = rest.rfind(separator);
+      box_.work(rest.size());
+      const size_t found = find_text_from_end(box_, rest, separator);
       if (found == std::string_view::npos) break;
       add(rest.substr(found + separator.size()));
       rest = rest.substr(0, found);
@@ -205,7 +209,8 @@ Value partition(Sandbox& box, const Value& self, Values& arguments) {
   if (separator.empty()) box.fail("empty separator");
   const std::string_view text = self.text();
   box.work(text.size());
-  const size_t found = kFromEnd ? text.rfind(separator) : text.find(separator);
+  const size_t found =
+      kFromEnd ? find_text_from_end(box, text, separator) : find_text(box, text, separator);
   const bool safe = self.string().safe;
   const auto piece = [&](std::string_view part) { return box.string(std::string(part), safe); };
   if (found == std::string_view::npos) {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "text/jinja/operators.h"
 #include "text/jinja/text_case.h"
@@ -17,6 +18,30 @@ bool is_line_end(char32_t code) {
 }
 
 }  // namespace
+
+size_t find_text(Sandbox& box, std::string_view text, std::string_view wanted, size_t from) {
+  // The library's search takes the product of both lengths at worst: only for short ones.
+  constexpr size_t kShort = 8;
+  if (wanted.size() <= kShort) return text.find(wanted, from);
+  if (from > text.size()) return std::string_view::npos;
+  const void* found =
+      ::memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
+  const size_t at = found == nullptr
+                        ? std::string_view::npos
+                        : static_cast<size_t>(static_cast<const char*>(found) - text.data());
+  box.work(3 * (std::min(at, text.size()) - from + wanted.size()));
+  return at;
+}
+
+size_t find_text_from_end(Sandbox& box, std::string_view text, std::string_view wanted) {
+  constexpr size_t kShort = 8;
+  if (wanted.size() <= kShort) return text.rfind(wanted);
+  box.heap().require(text.size() + wanted.size());
+  const std::string backwards(text.rbegin(), text.rend());
+  const std::string wanted_backwards(wanted.rbegin(), wanted.rend());
+  const size_t found = find_text(box, backwards, wanted_backwards);
+  return found == std::string_view::npos ? found : text.size() - found - wanted.size();
+}
 
 std::string_view strip(Sandbox& box, std::string_view text, const Value& characters, bool left,
                        bool right) {
@@ -56,7 +81,7 @@ std::string replace_all(Sandbox& box, std::string_view text, std::string_view ol
       position += length;
       continue;
     }
-    const size_t found = text.find(old, position);
+    const size_t found = find_text(box, text, old, position);
     if (found == std::string_view::npos) break;
     out.append(text.substr(position, found - position));
     out.append(replacement);

@@ -9,6 +9,11 @@
 
 namespace minim::jinja {
 
+// Where `wanted` first (or last) begins at or after `from`; npos if nowhere. Linear in the text,
+// whatever the two are made of, and paid for here beyond what reading the text costs.
+size_t find_text(Sandbox& box, std::string_view text, std::string_view wanted, size_t from = 0);
+size_t find_text_from_end(Sandbox& box, std::string_view text, std::string_view wanted);
+
 // Python's strip(): white space where `characters` is none, else any of its characters.
 std::string_view strip(Sandbox& box, std::string_view text, const Value& characters, bool left,
                        bool right);

@@ -125,6 +125,7 @@ void Namespace::set(Sandbox& box, std::string_view name, Value value) {
                     name));
   }
   box.step(attributes.size() / 8 + 1);
+  box.work(name.size());
   for (auto& [key, old] : attributes) {
     if (key == name) {
       old = std::move(value);
