@@ -73,7 +73,7 @@ TEST(RandomModelTest, EveryArchitectureLoadsAndRuns) {
     const ModelTestContext context;
     const auto file = open_model_file(path);
     const auto model = Model::load(*context, file);
-    EXPECT_TRUE(context.warnings().empty());
+    EXPECT_TRUE(context.warnings().empty()) << context.warnings().front();
     const auto tokenizer = Tokenizer::make(read_vocabulary(file->metadata()));
     const std::string text = "the quick brown fox, 42 \xc3\xa9\n";
     const auto tokens = tokenizer->encode(text);

@@ -21,7 +21,7 @@ namespace minim::testing {
 // A file in the middle of a heap block that is filled with a canary, aligned to 64 bytes.
 class GuardedBytes {
  public:
-  GuardedBytes(std::string_view file, char canary) : canary_(canary), size_(file.size()) {
+  GuardedBytes(std::string_view file, char canary) : size_(file.size()) {
     const size_t total = size_ + 3 * kGuard;
     block_.reset(new (std::align_val_t{kGuard}) char[total]);
     std::memset(block_.get(), canary, total);
@@ -40,7 +40,6 @@ class GuardedBytes {
   struct Delete {
     void operator()(char* block) const { operator delete[](block, std::align_val_t{kGuard}); }
   };
-  char canary_;
   size_t size_;
   std::unique_ptr<char[], Delete> block_;
 };
