@@ -136,13 +136,15 @@ std::string SentencePieces::normalize(std::string_view text, bool begins) const 
 }
 
 size_t SentencePieces::word_end(std::string_view text, size_t begin) const {
-  for (size_t at = begin + 1;; at += kSpaceMark.size()) {
-    at = at < text.size() ? text.find(kSpaceMark, at) : std::string_view::npos;
+  size_t at = begin;
+  while (true) {
+    while (text.substr(at).starts_with(kSpaceMark)) at += kSpaceMark.size();  // a run goes on
+    if (at == text.size()) return at;
+    at = text.find(kSpaceMark, at + 1);
     if (at == std::string_view::npos) return text.size();
     size_t before = at - 1;
     while (before > begin && (static_cast<uint8_t>(text[before]) & 0xC0) == 0x80) --before;
     const Utf8Character character = utf8_at(text, before);
-    if (character.code == kSpaceMarkCode && character.valid) continue;
     const char32_t code = before + character.length == at ? character.code : kReplacementCharacter;
     if (!std::binary_search(joins_space_.begin(), joins_space_.end(), code)) return at;
   }

@@ -75,6 +75,7 @@ void SentencePieceBpeTokenizer::name_characters() {
     const char character = static_cast<char>(c);
     ascii_symbols_[c] = by_text_.find({&character, 1});
   }
+  space_symbol_ = by_text_.find(kSpaceMark);
 }
 
 // Any two symbols whose texts together are a token merge to it, the token of the higher score
@@ -172,7 +173,7 @@ int32_t SentencePieceBpeTokenizer::character_symbol(std::string_view character) 
   if (character.size() == 1 && static_cast<uint8_t>(character[0]) < 128) {
     return ascii_symbols_[static_cast<uint8_t>(character[0])];
   }
-  return by_text_.find(character);
+  return character == kSpaceMark ? space_symbol_ : by_text_.find(character);
 }
 
 void SentencePieceBpeTokenizer::append_symbols(std::string_view word,

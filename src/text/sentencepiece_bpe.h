@@ -37,6 +37,7 @@ class SentencePieceBpeTokenizer : public Tokenizer {
   // Symbols are token ids and, past them, the characters that occur in pieces but are none.
   std::vector<std::string> characters_;
   std::array<int32_t, 128> ascii_symbols_;  // -1: unknown
+  int32_t space_symbol_ = -1;               // of U+2581
   MergeTable merges_;
   // Unused pieces may be made on the way to others but not written: what they came from.
   std::vector<std::pair<int32_t, Split>> unused_splits_;  // sorted
