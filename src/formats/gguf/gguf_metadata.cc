@@ -192,7 +192,9 @@ class MetadataWriter {
   explicit MetadataWriter(FileWriter& writer) : writer_(writer) {}
 
   void write(const Metadata& metadata) {
-    for (const auto& [key, value] : metadata.entries()) {
+    for (const auto& entry : metadata.entries()) {
+      const std::string& key = entry.first;
+      const MetadataValue& value = entry.second;
       if (key.empty() || key.size() > kGgufKeyBytesMax) {
         refuse(fmt::format("the key '{}' has {} bytes; keys have 1 to {}", printable(key),
                            key.size(), kGgufKeyBytesMax));

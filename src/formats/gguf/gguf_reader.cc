@@ -65,6 +65,16 @@ uint64_t read_alignment(const Metadata& metadata) {
   return alignment;
 }
 
+// One file of several has only some of the tensors.
+void refuse_split(const Metadata& metadata) {
+  const int64_t count = metadata.integer("split.count").value_or(1);
+  if (count <= 1) return;
+  throw Error(
+      ErrorCode::kUnsupported,
+      fmt::format("gguf: this is one of {} parts; join them first (llama-gguf-split --merge)",
+                  count));
+}
+
 struct TensorInfo {
   TensorEntry entry;
   uint64_t offset = 0;  // from the start of the data
@@ -166,6 +176,7 @@ std::shared_ptr<const ModelFile> read_gguf(const Path& path, std::span<const std
   MemoryBudget budget(bytes.size() + kBudgetBase, "gguf");
   Metadata metadata = read_gguf_metadata(reader, key_count, budget);
   const uint64_t alignment = read_alignment(metadata);
+  refuse_split(metadata);
 
   check_count(tensor_count, kTensorBytesMin, reader.remaining(), "tensors");
   budget.charge(tensor_count, kTensorEntryBytes + sizeof(TensorInfo) + sizeof(void*));

@@ -103,6 +103,13 @@ TEST(GgufReader, RefusesOtherVersionsAndByteOrders) {
   expect_format_error(RawBytes("GGML____________________"), "does not start with 'GGUF'");
 }
 
+TEST(GgufReader, RefusesOnePartOfSeveral) {
+  RawBytes file = gguf_header(0, 2);
+  file.counted("split.no").u32(2).number<uint16_t>(1).counted("split.count").u32(2);
+  file.number<uint16_t>(3);
+  expect_error(ErrorCode::kUnsupported, "one of 3 parts", [&] { read(file); });
+}
+
 TEST(GgufReader, EveryTruncationIsACleanErrorOrTheSameResult) {
   testing::try_every_truncation(sample().bytes(), [](std::span<const std::byte> bytes) {
     return testing::describe_model(*read_gguf("cut.gguf", bytes, nullptr));

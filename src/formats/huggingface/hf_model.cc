@@ -23,7 +23,8 @@
 namespace minim {
 namespace {
 
-constexpr size_t kConfigBytesMax = size_t{16} << 20;
+// A tree of the JSON takes up to 18 times its text.
+constexpr size_t kConfigBytesMax = size_t{4} << 20;
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kWeightsIndex = "model.safetensors.index.json";
 constexpr uint32_t kQuantizationVersion = 2;  // of GGUF's block layouts

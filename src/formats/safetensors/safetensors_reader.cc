@@ -2,45 +2,16 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "formats/byte_reader.h"
 
 namespace minim {
 namespace {
 
 constexpr uint64_t kBudgetBase = uint64_t{48} << 20;
-constexpr size_t kIndexBytesMax = size_t{16} << 20;
-
-[[noreturn]] void fail(const std::string& what) {
-  throw Error(ErrorCode::kFormat, "safetensors: " + what);
-}
-
-// The shards that an index lists, by tensor.
-std::map<std::string, std::string> read_weight_map(const Path& index) {
-  const std::string origin = index.filename().string();
-  JsonLimits limits;
-  limits.bytes_max = kIndexBytesMax;
-  limits.depth_max = 8;
-  const Json json = parse_json(read_file(index, kIndexBytesMax), origin, limits);
-  const auto found = json.is_object() ? json.find("weight_map") : json.end();
-  if (found == json.end() || !found->is_object()) {
-    fail(fmt::format("{} has no object 'weight_map'", origin));
-  }
-  std::map<std::string, std::string> shards;
-  for (const auto& [name, shard] : found->items()) {
-    if (!shard.is_string()) {
-      fail(fmt::format("{}: the file of '{}' is not a string", origin, printable(name)));
-    }
-    shards.emplace(name, shard.get<std::string>());
-  }
-  if (shards.empty()) fail(fmt::format("{} lists no tensors", origin));
-  return shards;
-}
 
 }  // namespace
 
@@ -90,59 +61,6 @@ SafetensorsSources list_tensors(const std::shared_ptr<const SafetensorsFile>& fi
     sources.emplace(tensor.name, SafetensorsSource{file, &tensor});
   }
   return sources;
-}
-
-SafetensorsSources open_safetensors_index(const Path& index) {
-  const auto shards = read_weight_map(index);
-  std::map<std::string, std::shared_ptr<const SafetensorsFile>> files;
-  for (const auto& [name, shard] : shards) {
-    auto& file = files[shard];
-    if (!file) file = SafetensorsFile::open(resolve_inside(index.parent_path(), shard));
-  }
-  SafetensorsSources sources;
-  sources.reserve(shards.size());
-  for (const auto& [shard, file] : files) {
-    for (const SafetensorsTensor& tensor : file->tensors()) {
-      const auto listed = shards.find(tensor.name);
-      if (listed == shards.end() || listed->second != shard) {
-        fail(fmt::format("'{}' holds the tensor '{}', which the index does not expect there",
-                         printable(shard), printable(tensor.name)));
-      }
-      sources.emplace(tensor.name, SafetensorsSource{file, &tensor});
-    }
-  }
-  for (const auto& [name, shard] : shards) {
-    if (!sources.contains(name)) {
-      fail(fmt::format("the index expects the tensor '{}' in '{}', which does not hold it",
-                       printable(name), printable(shard)));
-    }
-  }
-  return sources;
-}
-
-Path resolve_inside(const Path& folder, std::string_view name) {
-  const bool is_plain = !name.empty() && name != "." && name != ".." &&
-                        name.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
-  if (!is_plain) {
-    throw Error(
-        ErrorCode::kFormat,
-        fmt::format("'{}' is not the name of a file in the model's folder", printable(name)));
-  }
-  const Path path = folder / name;
-  std::error_code error;
-  Path root = std::filesystem::canonical(folder.empty() ? Path(".") : folder, error);
-  const Path target = error ? Path() : std::filesystem::canonical(path, error);
-  if (error) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("cannot open '{}': {}", path.string(), error.message()));
-  }
-  if (root.parent_path().filename() == "snapshots") root = root.parent_path().parent_path();
-  const auto [end, rest] = std::mismatch(root.begin(), root.end(), target.begin(), target.end());
-  if (end != root.end()) {
-    throw Error(ErrorCode::kFormat,
-                fmt::format("'{}' is a link that leads out of its folder", path.string()));
-  }
-  return path;
 }
 
 }  // namespace minim
