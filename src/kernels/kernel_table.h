@@ -34,11 +34,14 @@ struct MatmulSlice {
 struct MatmulKernel {
   DataType type;
   MatmulPrecision precision;
-  int row_multiple;  // slices are best cut at a multiple of this
+  int row_multiple;  // slices begin at a multiple of this
 
   // The layout that the kernel reads. Null: rows as files store them, one after the other.
   size_t (*packed_bytes)(int64_t rows, int64_t cols) noexcept;
-  void (*pack)(const std::byte* stored, int64_t rows, int64_t cols, std::byte* packed) noexcept;
+  // Packs rows [row_begin, row_end) of `stored`, which holds all rows. REQUIRES: row_begin is a
+  // multiple of row_multiple.
+  void (*pack)(const std::byte* stored, int64_t row_begin, int64_t row_end, int64_t cols,
+               std::byte* packed) noexcept;
   // Row `row` of the matrix as floats, from the kernel's layout.
   void (*dequantize_row)(const std::byte* weights, int64_t cols, int64_t row, float* out) noexcept;
 
@@ -47,6 +50,11 @@ struct MatmulKernel {
   void (*prepare)(const float* x, int64_t cols, std::byte* prepared) noexcept;
 
   void (*multiply)(const MatmulSlice& slice) noexcept;
+};
+
+struct MatmulList {
+  const MatmulKernel* kernels;
+  int count;
 };
 
 enum class Activation { kSilu, kGeluTanh, kGeluErf, kReluSquared };
@@ -100,8 +108,8 @@ struct AttentionSlice {
 struct KernelTable {
   InstructionSet set;
 
-  const MatmulKernel* matmuls;  // every weight type with kFloat32; kInt8 where it is faster
-  int matmul_count;
+  MatmulList float_matmuls;  // kFloat32: every weight type
+  MatmulList int8_matmuls;   // kInt8: every type of whole-number codes
 
   void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x
   void (*scale)(float factor, float* x, int64_t count) noexcept;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/attention.inl.h"
+#include "kernels/int8_kernels.inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/matmul_float.inl.h"
 #include "kernels/probes.inl.h"
@@ -24,7 +25,7 @@ constexpr MatmulKernel float_kernel() {
           .multiply = multiply_float<Type>};
 }
 
-constexpr MatmulKernel kMatmuls[] = {
+constexpr MatmulKernel kFloatKernels[] = {
     float_kernel<F32>(),  float_kernel<F16>(),   float_kernel<Bf16>(),  float_kernel<Q8_0>(),
     float_kernel<Q4_0>(), float_kernel<Q4_1>(),  float_kernel<Q5_0>(),  float_kernel<Q5_1>(),
     float_kernel<Q2_K>(), float_kernel<Q3_K>(),  float_kernel<Q4_K>(),  float_kernel<Q5_K>(),
@@ -34,8 +35,8 @@ constexpr MatmulKernel kMatmuls[] = {
 
 constexpr KernelTable make_table(InstructionSet set) {
   return {.set = set,
-          .matmuls = kMatmuls,
-          .matmul_count = sizeof(kMatmuls) / sizeof(kMatmuls[0]),
+          .float_matmuls = {kFloatKernels, sizeof(kFloatKernels) / sizeof(kFloatKernels[0])},
+          .int8_matmuls = make_int8_list(),
           .add = add_row,
           .scale = scale_row,
           .soft_cap = soft_cap_row,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/lanes.inl.h"
 #include "kernels/rows.inl.h"
 #include "kernels/weights.inl.h"
 
@@ -34,12 +35,6 @@ struct PanelTile {
   int rows;         // of out; the panel itself has kVectors whole vectors of them
   bool accumulate;  // add to out, or write it
 };
-
-// How many lanes of vector v are among the first `rows`.
-MINIM_INLINE int lanes_left(int rows, int v) {
-  const int left = rows - v * V::kLanes;
-  return left < 0 ? 0 : left < V::kLanes ? left : V::kLanes;
-}
 
 // Visits every vector of the output of a tile: visit(t, v, address, lanes).
 template <int kVectors, int kTokens, typename Visit>

@@ -85,8 +85,8 @@ TEST(Matmul, FloatProductsOfBlockTypes) {
   for (const KernelTable* table : supported_tables()) {
     MINIM_TRACE_TABLE(*table);
     Rng rng(testing::test_seed());
-    for (int i = 0; i < table->matmul_count; ++i) {
-      const MatmulKernel& kernel = table->matmuls[i];
+    for (const MatmulKernel* found : matmul_kernels(*table)) {
+      const MatmulKernel& kernel = *found;
       if (kernel.precision != MatmulPrecision::kFloat32) continue;
       const int64_t block = data_type_info(kernel.type).block_values;
       if (block == 1) continue;
@@ -107,8 +107,8 @@ TEST(Matmul, SlicesDoNotChangeTheResult) {
   for (const KernelTable* table : supported_tables()) {
     MINIM_TRACE_TABLE(*table);
     Rng rng(testing::test_seed());
-    for (int i = 0; i < table->matmul_count; ++i) {
-      const MatmulKernel& kernel = table->matmuls[i];
+    for (const MatmulKernel* found : matmul_kernels(*table)) {
+      const MatmulKernel& kernel = *found;
       if (kernel.prepare != nullptr || kernel.pack != nullptr) continue;
       SCOPED_TRACE(data_type_info(kernel.type).name);
       const RandomWeights weights = random_weights(rng, kernel.type, kRows, kCols);
@@ -144,8 +144,8 @@ TEST(Matmul, DequantizedRowsAreThoseOfTheSpecification) {
   for (const KernelTable* table : supported_tables()) {
     MINIM_TRACE_TABLE(*table);
     Rng rng(testing::test_seed());
-    for (int i = 0; i < table->matmul_count; ++i) {
-      const MatmulKernel& kernel = table->matmuls[i];
+    for (const MatmulKernel* found : matmul_kernels(*table)) {
+      const MatmulKernel& kernel = *found;
       if (kernel.pack != nullptr) continue;
       const DataTypeInfo& info = data_type_info(kernel.type);
       SCOPED_TRACE(info.name);

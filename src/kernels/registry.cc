@@ -16,23 +16,45 @@ extern const KernelTable kTable;
 namespace avx2 {
 extern const KernelTable kTable;
 }
+namespace avx_vnni {
+extern const MatmulList kInt8Matmuls;
+}
 namespace avx512 {
 extern const KernelTable kTable;
+}
+namespace avx512_vnni {
+extern const MatmulList kInt8Matmuls;
 }
 #endif
 
 namespace {
 
-constexpr const KernelTable* kTables[] = {
-    &scalar::kTable,
 #if defined(__x86_64__)
-    &avx2::kTable,
-    &avx512::kTable,
+// What an extension adds to `base`.
+KernelTable extend(KernelTable base, InstructionSet set, const MatmulList& int8_matmuls) {
+  base.set = set;
+  base.int8_matmuls = int8_matmuls;
+  return base;
+}
+
+std::span<const KernelTable* const> all_tables() {
+  static const KernelTable kAvxVnni =
+      extend(avx2::kTable, InstructionSet::kAvxVnni, avx_vnni::kInt8Matmuls);
+  static const KernelTable kAvx512Vnni =
+      extend(avx512::kTable, InstructionSet::kAvx512Vnni, avx512_vnni::kInt8Matmuls);
+  static const KernelTable* const kTables[] = {&scalar::kTable, &avx2::kTable, &kAvxVnni,
+                                               &avx512::kTable, &kAvx512Vnni};
+  return kTables;
+}
+#else
+std::span<const KernelTable* const> all_tables() {
+  static const KernelTable* const kTables[] = {&scalar::kTable};
+  return kTables;
+}
 #endif
-};
 
 const KernelTable* find_table(InstructionSet set) {
-  for (const KernelTable* table : kTables) {
+  for (const KernelTable* table : all_tables()) {
     if (table->set == set) return table;
   }
   return nullptr;
@@ -40,7 +62,7 @@ const KernelTable* find_table(InstructionSet set) {
 
 std::string supported_names() {
   std::string names;
-  for (const KernelTable* table : kTables) {
+  for (const KernelTable* table : all_tables()) {
     if (!cpu_supports(table->set)) continue;
     if (!names.empty()) names += ", ";
     names += instruction_set_name(table->set);
@@ -50,7 +72,7 @@ std::string supported_names() {
 
 }  // namespace
 
-std::span<const KernelTable* const> kernel_tables() { return kTables; }
+std::span<const KernelTable* const> kernel_tables() { return all_tables(); }
 
 const KernelTable& kernel_table(InstructionSet set) {
   const KernelTable* table = find_table(set);
@@ -67,7 +89,7 @@ const KernelTable& kernel_table(InstructionSet set) {
 const KernelTable& select_kernel_table(std::optional<std::string_view> forced) {
   if (!forced) {
     const KernelTable* best = nullptr;
-    for (const KernelTable* table : kTables) {
+    for (const KernelTable* table : all_tables()) {
       if (cpu_supports(table->set)) best = table;
     }
     return *best;  // scalar is always there
@@ -90,11 +112,18 @@ const KernelTable& select_kernel_table_from_environment() {
 
 const MatmulKernel* find_matmul_kernel(const KernelTable& table, DataType type,
                                        MatmulPrecision precision) {
-  for (int i = 0; i < table.matmul_count; ++i) {
-    const MatmulKernel& kernel = table.matmuls[i];
-    if (kernel.type == type && kernel.precision == precision) return &kernel;
+  for (const MatmulKernel* kernel : matmul_kernels(table)) {
+    if (kernel->type == type && kernel->precision == precision) return kernel;
   }
   return nullptr;
+}
+
+std::vector<const MatmulKernel*> matmul_kernels(const KernelTable& table) {
+  std::vector<const MatmulKernel*> kernels;
+  for (const MatmulList& list : {table.float_matmuls, table.int8_matmuls}) {
+    for (int i = 0; i < list.count; ++i) kernels.push_back(list.kernels + i);
+  }
+  return kernels;
 }
 
 }  // namespace minim::kernels

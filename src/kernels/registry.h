@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "kernels/kernel_table.h"
 
@@ -22,6 +23,9 @@ const KernelTable& select_kernel_table(std::optional<std::string_view> forced = 
 
 // The same, forced by the environment variable MINIM_CPU where it is set and not empty.
 const KernelTable& select_kernel_table_from_environment();
+
+// Every product of a table.
+std::vector<const MatmulKernel*> matmul_kernels(const KernelTable& table);
 
 // The row for a type of weight, or null.
 const MatmulKernel* find_matmul_kernel(const KernelTable& table, DataType type,

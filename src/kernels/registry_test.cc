@@ -44,15 +44,11 @@ TEST(Registry, ForcedTableIsTheOneSelected) {
 }
 
 // The functions themselves differ from table to table: the name is not all that was switched.
-TEST(Registry, TablesShareNoKernel) {
-  std::set<decltype(KernelTable::rms_norm)> norms;
+TEST(Registry, TablesShareNoInt8Product) {
   std::set<decltype(MatmulKernel::multiply)> products;
   for (const KernelTable* table : kernel_tables()) {
-    norms.insert(table->rms_norm);
-    products.insert(
-        find_matmul_kernel(*table, DataType::kF32, MatmulPrecision::kFloat32)->multiply);
+    products.insert(find_matmul_kernel(*table, DataType::kQ4_0, MatmulPrecision::kInt8)->multiply);
   }
-  EXPECT_EQ(norms.size(), kernel_tables().size());
   EXPECT_EQ(products.size(), kernel_tables().size());
 }
 
@@ -77,12 +73,14 @@ TEST(Registry, EveryTableMultipliesEveryWeightType) {
   for (const KernelTable* table : kernel_tables()) {
     MINIM_TRACE_TABLE(*table);
     std::set<std::pair<DataType, MatmulPrecision>> seen;
-    for (int i = 0; i < table->matmul_count; ++i) {
-      EXPECT_TRUE(seen.insert({table->matmuls[i].type, table->matmuls[i].precision}).second);
+    for (const MatmulKernel* kernel : matmul_kernels(*table)) {
+      EXPECT_TRUE(seen.insert({kernel->type, kernel->precision}).second);
     }
     for (const DataTypeInfo& info : data_types()) {
       const bool found = seen.count({info.type, MatmulPrecision::kFloat32}) > 0;
       EXPECT_EQ(found, info.is_weight) << info.name;
+      const bool found_int8 = seen.count({info.type, MatmulPrecision::kInt8}) > 0;
+      EXPECT_EQ(found_int8, info.is_weight && info.block_values > 1) << info.name;
     }
   }
 }

@@ -157,6 +157,25 @@ struct Nf4 : BlockType<BlockNf4, DataType::kNf4, 64, 64, false> {
 
 // ---- super-blocks ------------------------------------------------------------------------------
 
+// The scales of a super-block, and its offsets where it has some, from the whole numbers that its
+// groups have.
+template <typename Type>
+MINIM_INLINE void unpack_group_scales(const typename Type::Block& block, Unpacked& to) {
+  int8_t scales[16];
+  int8_t minimums[16];
+  Type::group_scales(block, scales, minimums);
+  const float scale = V::half(block.scale);
+  for (int group = 0; group < Type::kValues / Type::kGroup; ++group) {
+    to.scales[group] = scale * static_cast<float>(scales[group]);
+  }
+  if constexpr (Type::kHasOffsets) {
+    const float minimum = V::half(block.minimum);
+    for (int group = 0; group < Type::kValues / Type::kGroup; ++group) {
+      to.offsets[group] = -(minimum * static_cast<float>(minimums[group]));
+    }
+  }
+}
+
 // The layout of two-bit codes that Q2_K, Q3_K, TQ2_0 and the high bits of Q6_K share.
 MINIM_INLINE void unpack_two_bits(const uint8_t* packed, int bias, int8_t* codes) {
   for (int half = 0; half < 2; ++half) {
@@ -171,26 +190,29 @@ MINIM_INLINE void unpack_two_bits(const uint8_t* packed, int bias, int8_t* codes
 }
 
 struct Q2_K : BlockType<BlockQ2_K, DataType::kQ2_K, 256, 16, true> {
-  MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
-    const float scale = V::half(block.scale);
-    const float minimum = V::half(block.minimum);
+  MINIM_INLINE void group_scales(const Block& block, int8_t* scales, int8_t* minimums) {
     for (int group = 0; group < 16; ++group) {
-      to.scales[group] = scale * static_cast<float>(block.group_scales[group] & 15);
-      to.offsets[group] = -(minimum * static_cast<float>(block.group_scales[group] >> 4));
+      scales[group] = static_cast<int8_t>(block.group_scales[group] & 15);
+      minimums[group] = static_cast<int8_t>(block.group_scales[group] >> 4);
     }
+  }
+  MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
+    unpack_group_scales<Q2_K>(block, to);
     unpack_two_bits(block.codes, 0, to.codes);
   }
 };
 
 struct Q3_K : BlockType<BlockQ3_K, DataType::kQ3_K, 256, 16, false> {
-  MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
-    const float scale = V::half(block.scale);
+  MINIM_INLINE void group_scales(const Block& block, int8_t* scales, int8_t*) {
     for (int group = 0; group < 16; ++group) {
       const int byte = block.group_scales[group % 8];
       const int low = group < 8 ? byte & 15 : byte >> 4;
       const int high = (block.group_scales[8 + group % 4] >> (group / 4 * 2)) & 3;
-      to.scales[group] = scale * static_cast<float>((low | high << 4) - 32);
+      scales[group] = static_cast<int8_t>((low | high << 4) - 32);
     }
+  }
+  MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
+    unpack_group_scales<Q3_K>(block, to);
     unpack_two_bits(block.codes, 4, to.codes);
     for (int bit = 0; bit < 8; ++bit) {
       MINIM_VECTORIZE
@@ -203,16 +225,13 @@ struct Q3_K : BlockType<BlockQ3_K, DataType::kQ3_K, 256, 16, false> {
 };
 
 // The eight six-bit scales and minimums of Q4_K and Q5_K.
-MINIM_INLINE void unpack_group_scales(const uint8_t* bytes, float scale, float minimum,
-                                      Unpacked& to) {
+MINIM_INLINE void six_bit_scales(const uint8_t* bytes, int8_t* scales, int8_t* minimums) {
   for (int group = 0; group < 4; ++group) {
     const int last = bytes[8 + group];
-    const int scale_high = (last & 15) | bytes[group] >> 6 << 4;
-    const int minimum_high = last >> 4 | bytes[4 + group] >> 6 << 4;
-    to.scales[group] = scale * static_cast<float>(bytes[group] & 63);
-    to.scales[group + 4] = scale * static_cast<float>(scale_high);
-    to.offsets[group] = -(minimum * static_cast<float>(bytes[4 + group] & 63));
-    to.offsets[group + 4] = -(minimum * static_cast<float>(minimum_high));
+    scales[group] = static_cast<int8_t>(bytes[group] & 63);
+    scales[group + 4] = static_cast<int8_t>((last & 15) | bytes[group] >> 6 << 4);
+    minimums[group] = static_cast<int8_t>(bytes[4 + group] & 63);
+    minimums[group + 4] = static_cast<int8_t>(last >> 4 | bytes[4 + group] >> 6 << 4);
   }
 }
 
@@ -228,15 +247,21 @@ MINIM_INLINE void unpack_nibble_groups(const uint8_t* packed, int8_t* codes) {
 }
 
 struct Q4_K : BlockType<BlockQ4_K, DataType::kQ4_K, 256, 32, true> {
+  MINIM_INLINE void group_scales(const Block& block, int8_t* scales, int8_t* minimums) {
+    six_bit_scales(block.group_scales, scales, minimums);
+  }
   MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
-    unpack_group_scales(block.group_scales, V::half(block.scale), V::half(block.minimum), to);
+    unpack_group_scales<Q4_K>(block, to);
     unpack_nibble_groups(block.codes, to.codes);
   }
 };
 
 struct Q5_K : BlockType<BlockQ5_K, DataType::kQ5_K, 256, 32, true> {
+  MINIM_INLINE void group_scales(const Block& block, int8_t* scales, int8_t* minimums) {
+    six_bit_scales(block.group_scales, scales, minimums);
+  }
   MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
-    unpack_group_scales(block.group_scales, V::half(block.scale), V::half(block.minimum), to);
+    unpack_group_scales<Q5_K>(block, to);
     unpack_nibble_groups(block.codes, to.codes);
     for (int group = 0; group < 8; ++group) {
       MINIM_VECTORIZE
@@ -249,11 +274,11 @@ struct Q5_K : BlockType<BlockQ5_K, DataType::kQ5_K, 256, 32, true> {
 };
 
 struct Q6_K : BlockType<BlockQ6_K, DataType::kQ6_K, 256, 16, false> {
+  MINIM_INLINE void group_scales(const Block& block, int8_t* scales, int8_t*) {
+    __builtin_memcpy(scales, block.group_scales, 16);
+  }
   MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
-    const float scale = V::half(block.scale);
-    for (int group = 0; group < 16; ++group) {
-      to.scales[group] = scale * static_cast<float>(block.group_scales[group]);
-    }
+    unpack_group_scales<Q6_K>(block, to);
     int8_t high[kSuperBlock];
     unpack_two_bits(block.high_bits, 0, high);
     for (int half = 0; half < 2; ++half) {
@@ -269,12 +294,16 @@ struct Q6_K : BlockType<BlockQ6_K, DataType::kQ6_K, 256, 16, false> {
 };
 
 struct Iq4Xs : BlockType<BlockIq4Xs, DataType::kIq4Xs, 256, 32, false> {
-  MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
-    const float scale = V::half(block.scale);
+  MINIM_INLINE void group_scales(const Block& block, int8_t* scales, int8_t*) {
     for (int group = 0; group < 8; ++group) {
       const int low = (block.group_scales_low[group / 2] >> (group % 2 * 4)) & 15;
       const int high = (block.group_scales_high >> (group * 2)) & 3;
-      to.scales[group] = scale * static_cast<float>((low | high << 4) - 32);
+      scales[group] = static_cast<int8_t>((low | high << 4) - 32);
+    }
+  }
+  MINIM_INLINE void unpack(const Block& block, Unpacked& to) {
+    unpack_group_scales<Iq4Xs>(block, to);
+    for (int group = 0; group < 8; ++group) {
       V::lookup_nibbles(block.codes + group * 16, kIq4Levels, to.codes + group * 32,
                         to.codes + group * 32 + 16);
     }

@@ -50,8 +50,8 @@ void run_product(const Context& context, const Options& options, const Limits& l
 }  // namespace
 
 void run_matmul_benchmarks(const Context& context, const Options& options, const Limits& limits) {
-  for (int i = 0; i < context.kernels.matmul_count; ++i) {
-    const kernels::MatmulKernel& kernel = context.kernels.matmuls[i];
+  for (const kernels::MatmulKernel* found : kernels::matmul_kernels(context.kernels)) {
+    const kernels::MatmulKernel& kernel = *found;
     const int block = data_type_info(kernel.type).block_values;
     if (options.tiny) {
       run_product(context, options, limits, kernel, 64, 256, 8);

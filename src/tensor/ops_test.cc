@@ -55,8 +55,8 @@ std::vector<float> everything(const kernels::KernelTable& table, int threads) {
   const auto keep = [&](const Matrix& matrix) {
     results.insert(results.end(), matrix.values.begin(), matrix.values.end());
   };
-  for (int i = 0; i < table.matmul_count; ++i) {
-    const kernels::MatmulKernel& kernel = table.matmuls[i];
+  for (const kernels::MatmulKernel* found : kernels::matmul_kernels(table)) {
+    const kernels::MatmulKernel& kernel = *found;
     for (const int64_t tokens : {1, 3, 150}) {
       const auto weights =
           std::make_shared<RandomWeights>(random_weights(rng, kernel.type, 100, 256));
@@ -199,10 +199,11 @@ namespace backwards {
 size_t packed_bytes(int64_t rows, int64_t cols) noexcept {
   return static_cast<size_t>(rows * cols) * sizeof(float);
 }
-void pack(const std::byte* stored, int64_t rows, int64_t cols, std::byte* packed) noexcept {
+void pack(const std::byte* stored, int64_t row_begin, int64_t row_end, int64_t cols,
+          std::byte* packed) noexcept {
   const auto* from = reinterpret_cast<const float*>(stored);
   auto* to = reinterpret_cast<float*>(packed);
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = row_begin; r < row_end; ++r) {
     for (int64_t c = 0; c < cols; ++c) to[r * cols + cols - 1 - c] = from[r * cols + c];
   }
 }
@@ -242,8 +243,8 @@ TEST_F(Ops, KernelsMayPackWeightsAndPrepareInputs) {
        .prepare = backwards::prepare,
        .multiply = backwards::multiply}};
   kernels::KernelTable table = context_.kernels;
-  table.matmuls = rows;
-  table.matmul_count = 2;
+  table.float_matmuls = {rows, 1};
+  table.int8_matmuls = {rows + 1, 1};
   const Context context{pool_, table, {}};
 
   const RandomWeights weights = random_weights(rng_, DataType::kF32, 50, 64);

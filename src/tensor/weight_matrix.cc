@@ -1,5 +1,6 @@
 #include "tensor/weight_matrix.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -48,7 +49,10 @@ WeightMatrix WeightMatrix::pack(const Context& context, DataType type, int64_t r
   const std::shared_ptr<std::byte> packed(
       static_cast<std::byte*>(::operator new(packed_bytes, kAlignment)),
       [](std::byte* memory) { ::operator delete(memory, kAlignment); });
-  kernel->pack(bytes.data(), rows, cols, packed.get());
+  const int64_t unit = kernel->row_multiple;
+  context.threads.run_ranges((rows + unit - 1) / unit, 1, [&](int64_t begin, int64_t end) {
+    kernel->pack(bytes.data(), begin * unit, std::min(end * unit, rows), cols, packed.get());
+  });
   matrix.bytes_ = {packed.get(), packed_bytes};
   matrix.owner_ = packed;
   return matrix;

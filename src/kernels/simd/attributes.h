@@ -6,7 +6,10 @@
 #define MINIM_INLINE __attribute__((always_inline)) static inline
 
 // Unrolls the next loop, whose count is a constant, so that an array of vectors becomes registers.
-#if defined(__clang__)
+// Loops over single values stay as they are: nothing would be won but time to compile.
+#if defined(MINIM_SCALAR)
+#define MINIM_UNROLL
+#elif defined(__clang__)
 #define MINIM_UNROLL _Pragma("unroll")
 #else
 #define MINIM_UNROLL _Pragma("GCC unroll 32")

@@ -23,9 +23,14 @@ alignas(32) constexpr int32_t kLaneMasks[9][8] = {
 struct V {
   using F = __m256;
   using M = __m256;
+  using I = __m256i;
   static constexpr int kLanes = 8;
   static constexpr int kPanelVectors = 2;  // 12 sums, 2 weights and 1 activation in 16 registers
   static constexpr int kTokenTile = 6;
+  static constexpr int kTileVectors = 2;  // 4 dots, 4 sums, 2 weights and 1 activation
+  static constexpr int kByteTileTokens = 2;
+  static constexpr int kStreamTokens = 4;
+  static constexpr int kStreamTokensMax = 8;
 
   MINIM_INLINE F zero() { return _mm256_setzero_ps(); }
   MINIM_INLINE F set(float x) { return _mm256_set1_ps(x); }
@@ -157,6 +162,60 @@ struct V {
     const F high = _mm256_unpackhi_ps(even, odd);
     store(p, _mm256_permute2f128_ps(low, high, 0x20));
     store(p + 8, _mm256_permute2f128_ps(low, high, 0x31));
+  }
+
+  MINIM_INLINE I zero_i() { return _mm256_setzero_si256(); }
+  MINIM_INLINE I load_i(const void* p) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+  }
+  MINIM_INLINE void store_i(void* p, I a) { _mm256_storeu_si256(static_cast<__m256i*>(p), a); }
+  MINIM_INLINE I broadcast_i(const void* p) {
+    int32_t bytes;
+    __builtin_memcpy(&bytes, p, sizeof(bytes));
+    return _mm256_set1_epi32(bytes);
+  }
+  MINIM_INLINE I mask_bytes(I a, uint8_t mask) {
+    return _mm256_and_si256(a, _mm256_set1_epi8(static_cast<char>(mask)));
+  }
+  MINIM_INLINE I or_i(I a, I b) { return _mm256_or_si256(a, b); }
+  MINIM_INLINE I flip_signs(I a) { return _mm256_xor_si256(a, _mm256_set1_epi8(-128)); }
+  template <int kBits>
+  MINIM_INLINE I shift_right(I a) {
+    return kBits == 0 ? a : _mm256_srli_epi16(a, kBits);
+  }
+  template <int kBits>
+  MINIM_INLINE I shift_left(I a) {
+    return kBits == 0 ? a : _mm256_slli_epi16(a, kBits);
+  }
+  using Table = __m256i;
+  MINIM_INLINE Table load_table(const uint8_t* table) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  }
+  MINIM_INLINE I lookup_bytes(Table table, I index) { return _mm256_shuffle_epi8(table, index); }
+#if defined(__AVXVNNI__)
+  static constexpr bool kWideCodesSigned = false;
+  MINIM_INLINE I dot(I sums, I weights, I x) { return _mm256_dpbusd_avx_epi32(sums, weights, x); }
+#else
+  // Two products of 7 and 8 bits fit in 16 bits; of codes above 127 they need not.
+  static constexpr bool kWideCodesSigned = true;
+  MINIM_INLINE I dot(I sums, I weights, I x) {
+    const __m256i pairs = _mm256_maddubs_epi16(weights, x);
+    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+#endif
+  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+    return dot(sums, _mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
+  }
+  MINIM_INLINE F float_i(I a) { return _mm256_cvtepi32_ps(a); }
+  MINIM_INLINE F load_exponents(const uint8_t* p) {
+    const __m128i bytes = load_8x8(reinterpret_cast<const int8_t*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(bytes), 23));
+  }
+  MINIM_INLINE void store_i8(int8_t* p, F a) {
+    const __m256i whole = _mm256_cvtps_epi32(a);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
   }
 
  private:

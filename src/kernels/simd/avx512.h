@@ -24,9 +24,14 @@ namespace {
 struct V {
   using F = __m512;
   using M = __mmask16;
+  using I = __m512i;
   static constexpr int kLanes = 16;
   static constexpr int kPanelVectors = 2;  // 24 sums, 2 weights and 1 activation in 32 registers
   static constexpr int kTokenTile = 12;
+  static constexpr int kTileVectors = 2;  // 12 dots, 12 sums, 2 weights and 1 activation
+  static constexpr int kByteTileTokens = 6;
+  static constexpr int kStreamTokens = 8;
+  static constexpr int kStreamTokensMax = 16;
 
   MINIM_INLINE F zero() { return _mm512_setzero_ps(); }
   MINIM_INLINE F set(float x) { return _mm512_set1_ps(x); }
@@ -143,6 +148,55 @@ struct V {
     store(p + 16, _mm512_permutex2var_ps(even, high, odd));
   }
 
+  MINIM_INLINE I zero_i() { return _mm512_setzero_si512(); }
+  MINIM_INLINE I load_i(const void* p) { return _mm512_loadu_si512(p); }
+  MINIM_INLINE void store_i(void* p, I a) { _mm512_storeu_si512(p, a); }
+  MINIM_INLINE I broadcast_i(const void* p) {
+    int32_t bytes;
+    __builtin_memcpy(&bytes, p, sizeof(bytes));
+    return _mm512_set1_epi32(bytes);
+  }
+  MINIM_INLINE I mask_bytes(I a, uint8_t mask) {
+    return _mm512_and_si512(a, _mm512_set1_epi8(static_cast<char>(mask)));
+  }
+  MINIM_INLINE I or_i(I a, I b) { return _mm512_or_si512(a, b); }
+  MINIM_INLINE I flip_signs(I a) { return _mm512_xor_si512(a, _mm512_set1_epi8(-128)); }
+  template <int kBits>
+  MINIM_INLINE I shift_right(I a) {
+    return kBits == 0 ? a : _mm512_srli_epi16(a, kBits);
+  }
+  template <int kBits>
+  MINIM_INLINE I shift_left(I a) {
+    return kBits == 0 ? a : _mm512_slli_epi16(a, kBits);
+  }
+  using Table = __m512i;
+  MINIM_INLINE Table load_table(const uint8_t* table) {
+    return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+  }
+  MINIM_INLINE I lookup_bytes(Table table, I index) { return _mm512_shuffle_epi8(table, index); }
+#if defined(__AVX512VNNI__)
+  static constexpr bool kWideCodesSigned = false;
+  MINIM_INLINE I dot(I sums, I weights, I x) { return _mm512_dpbusd_epi32(sums, weights, x); }
+#else
+  // Two products of 7 and 8 bits fit in 16 bits; of codes above 127 they need not.
+  static constexpr bool kWideCodesSigned = true;
+  MINIM_INLINE I dot(I sums, I weights, I x) {
+    const __m512i pairs = _mm512_maddubs_epi16(weights, x);
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+  }
+#endif
+  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+    return dot(sums, _mm512_abs_epi8(weights), negate_like(x, weights));
+  }
+  MINIM_INLINE F float_i(I a) { return _mm512_cvtepi32_ps(a); }
+  MINIM_INLINE F load_exponents(const uint8_t* p) {
+    const __m128i bytes = load_8x16(reinterpret_cast<const int8_t*>(p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(bytes), 23));
+  }
+  MINIM_INLINE void store_i8(int8_t* p, F a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+  }
+
  private:
   MINIM_INLINE __mmask16 lane_mask(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
   MINIM_INLINE __m128i load_8x16(const int8_t* p) {
@@ -153,6 +207,9 @@ struct V {
   }
   MINIM_INLINE F widen_bfloat16(__m256i bits) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+  }
+  MINIM_INLINE __m512i negate_like(__m512i x, __m512i sign) {
+    return _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(sign), _mm512_setzero_si512(), x);
   }
   // 4x4 blocks within the quarters of the registers first, then the quarters themselves.
   MINIM_INLINE void transpose_registers(const F* rows, F* columns) {

@@ -1,4 +1,5 @@
 #define MINIM_ISA scalar
+#define MINIM_SCALAR
 #include "kernels/simd/scalar.h"
 
 #include "kernels/kernels.inl.h"

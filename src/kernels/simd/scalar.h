@@ -1,6 +1,7 @@
 // The vector of one float: kernels built on it are the specification of all others.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -14,9 +15,14 @@ namespace {
 struct V {
   using F = float;
   using M = bool;
+  using I = uint32_t;
   static constexpr int kLanes = 1;
   static constexpr int kPanelVectors = 4;  // a tile of a product: so many vectors of rows ...
   static constexpr int kTokenTile = 2;     // ... by so many tokens
+  static constexpr int kTileVectors = 16;  // of a tile of products of bytes ...
+  static constexpr int kByteTileTokens = 1;
+  static constexpr int kStreamTokens = 1;     // that share one reading of packed weights
+  static constexpr int kStreamTokensMax = 2;  // beyond it weights are widened first
 
   MINIM_INLINE F zero() { return 0.0f; }
   MINIM_INLINE F set(float x) { return x; }
@@ -97,6 +103,64 @@ struct V {
     p[0] = even;
     p[1] = odd;
   }
+
+  // Whole numbers: kLanes of 32 bits, or four bytes in each lane.
+  MINIM_INLINE I zero_i() { return 0; }
+  MINIM_INLINE I load_i(const void* p) {
+    I bits;
+    std::memcpy(&bits, p, sizeof(bits));
+    return bits;
+  }
+  MINIM_INLINE void store_i(void* p, I a) { std::memcpy(p, &a, sizeof(a)); }
+  // The four bytes at p in every lane.
+  MINIM_INLINE I broadcast_i(const void* p) { return load_i(p); }
+  // Each byte & mask.
+  MINIM_INLINE I mask_bytes(I a, uint8_t mask) { return a & mask * 0x01010101u; }
+  MINIM_INLINE I or_i(I a, I b) { return a | b; }
+  // Each byte - 128, or + 128.
+  MINIM_INLINE I flip_signs(I a) { return a ^ 0x80808080u; }
+  // Shifts that may carry bits from one byte into the next: mask_bytes() comes after.
+  template <int kBits>
+  MINIM_INLINE I shift_right(I a) {
+    return a >> kBits;
+  }
+  template <int kBits>
+  MINIM_INLINE I shift_left(I a) {
+    return a << kBits;
+  }
+  // Sixteen bytes for lookup_bytes(): byte b of the result is table[index byte b].
+  using Table = const uint8_t*;
+  MINIM_INLINE Table load_table(const uint8_t* table) { return table; }
+  MINIM_INLINE I lookup_bytes(Table table, I index) {
+    I found = 0;
+    for (int i = 0; i < 32; i += 8) found |= I{table[index >> i & 15]} << i;
+    return found;
+  }
+  // sums + the products of the four bytes of each lane: bytes of `weights` are unsigned, or signed
+  // too in dot_signed(). Codes above 127 go the way that kWideCodesSigned says.
+  static constexpr bool kWideCodesSigned = false;
+  MINIM_INLINE I dot(I sums, I weights, I x) {
+    for (int i = 0; i < 32; i += 8) {
+      const auto value = static_cast<int8_t>(x >> i & 255);
+      sums += static_cast<I>(static_cast<int>(weights >> i & 255) * value);
+    }
+    return sums;
+  }
+  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+    for (int i = 0; i < 32; i += 8) {
+      const auto weight = static_cast<int8_t>(weights >> i & 255);
+      const auto value = static_cast<int8_t>(x >> i & 255);
+      sums += static_cast<I>(weight * value);
+    }
+    return sums;
+  }
+  MINIM_INLINE F float_i(I a) { return static_cast<float>(static_cast<int32_t>(a)); }
+  // 2^(p[lane] - 127), or 0 for 0.
+  MINIM_INLINE F load_exponents(const uint8_t* p) {
+    return load(std::array<uint32_t, 1>{uint32_t{*p} << 23}.data());
+  }
+  // kLanes bytes, of whole numbers in [-128, 127]; what NaN becomes is undefined.
+  MINIM_INLINE void store_i8(int8_t* p, F a) { *p = static_cast<int8_t>(std::isnan(a) ? 0 : a); }
 
  private:
   MINIM_INLINE uint16_t load_bits(const void* p) {

@@ -1,0 +1,37 @@
+// The products with 8-bit activations of one instruction set, as a list. By themselves they are all
+// that an extension for whole-number products adds to the table of the set that it extends.
+#pragma once
+
+#include "kernels/kernel_table.h"
+#include "kernels/matmul_int8.inl.h"
+
+namespace minim::kernels::MINIM_ISA {
+namespace {
+
+template <typename Type>
+constexpr MatmulKernel int8_kernel() {
+  constexpr int kFactor = kBias<Type> != 0 ? -kBias<Type> : 1;
+  return {.type = Type::kType,
+          .precision = MatmulPrecision::kInt8,
+          .row_multiple = kPackRows,
+          .packed_bytes = packed_bytes<Type>,
+          .pack = pack_rows<Type>,
+          .dequantize_row = dequantize_packed_row<Type>,
+          .prepared_bytes = prepared_int8_bytes<kDotCols<Type>>,
+          .prepare = prepare_int8<kDotCols<Type>, kFactor>,
+          .multiply = multiply_int8<Type>};
+}
+
+constexpr MatmulKernel kInt8Kernels[] = {
+    int8_kernel<Q8_0>(),  int8_kernel<Q4_0>(), int8_kernel<Q4_1>(),  int8_kernel<Q5_0>(),
+    int8_kernel<Q5_1>(),  int8_kernel<Q2_K>(), int8_kernel<Q3_K>(),  int8_kernel<Q4_K>(),
+    int8_kernel<Q5_K>(),  int8_kernel<Q6_K>(), int8_kernel<Iq4Nl>(), int8_kernel<Iq4Xs>(),
+    int8_kernel<Mxfp4>(), int8_kernel<Nf4>(),  int8_kernel<Tq1_0>(), int8_kernel<Tq2_0>(),
+};
+
+constexpr MatmulList make_int8_list() {
+  return {kInt8Kernels, sizeof(kInt8Kernels) / sizeof(kInt8Kernels[0])};
+}
+
+}  // namespace
+}  // namespace minim::kernels::MINIM_ISA
