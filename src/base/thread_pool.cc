@@ -1,5 +1,6 @@
 #include "base/thread_pool.h"
 
+#include <chrono>
 #include <utility>
 
 #include "base/error.h"
@@ -7,8 +8,11 @@
 namespace minim {
 namespace {
 
-// About 20 us: longer than the gap between two products of one token, far shorter than a token.
-constexpr int kSpins = 2000;
+constexpr uint64_t kGeneration = uint64_t{1} << 32;
+constexpr uint64_t kOpen = uint64_t{1} << 31;
+constexpr uint64_t kWorkers = kOpen - 1;
+
+uint64_t generation_of(uint64_t state) { return state / kGeneration; }
 
 void pause_cpu() {
 #if defined(__x86_64__)
@@ -18,41 +22,76 @@ void pause_cpu() {
 #endif
 }
 
+// Longer than the gaps between the products of one token, far shorter than a token.
+constexpr std::chrono::microseconds kSpinTime{50};
+
+// Whether `condition` came true within kSpinTime.
+template <typename Condition>
+bool spin_until(Condition condition) {
+  constexpr int kPausesPerLook = 32;  // at the clock
+  const auto start = std::chrono::steady_clock::now();
+  do {
+    for (int i = 0; i < kPausesPerLook; ++i) {
+      if (condition()) return true;
+      pause_cpu();
+    }
+  } while (std::chrono::steady_clock::now() - start < kSpinTime);
+  return false;
+}
+
 }  // namespace
 
 ThreadPool::ThreadPool(int thread_count) {
   MINIM_CHECK(thread_count >= 1);
-  for (int i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work_loop(); });
+  try {
+    for (int i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work_loop(); });
+  } catch (...) {
+    stop();  // the system has no more threads; those that run must end before the pool goes
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() {
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
-    generation_.fetch_add(1, std::memory_order_release);
+    stopping_.store(true);
+    state_.fetch_add(kGeneration);
   }
   wake_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
+// Those who are about to sleep say so before they look for the last time, and those who would wake
+// them look for sleepers after they changed what is looked at (all in one order, seq_cst): one of
+// the two sees the other.
 void ThreadPool::run_job(const Job& job) {
-  {
+  job_ = job;
+  next_task_.store(0, std::memory_order_relaxed);
+  failed_.store(false, std::memory_order_relaxed);
+  state_.store((generation_of(state_.load(std::memory_order_relaxed)) + 1) * kGeneration | kOpen);
+  if (sleepers_.load() > 0) {
     const std::lock_guard lock(mutex_);
-    job_ = job;
-    next_task_.store(0, std::memory_order_relaxed);
-    failed_.store(false, std::memory_order_relaxed);
-    busy_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
+    wake_.notify_all();
   }
-  wake_.notify_all();
   work_on(job);
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (busy_.load(std::memory_order_acquire) == 0) break;
-    pause_cpu();
+  close_job();
+  if (failed_.load(std::memory_order_relaxed)) {
+    const std::lock_guard lock(mutex_);
+    std::rethrow_exception(std::exchange(error_, nullptr));
   }
+}
+
+// Lets nobody enter any more, and waits for those who have.
+void ThreadPool::close_job() {
+  state_.fetch_and(~kOpen);
+  const auto all_left = [this] { return (state_.load() & kWorkers) == 0; };
+  if (spin_until(all_left)) return;
   std::unique_lock lock(mutex_);
-  done_.wait(lock, [this] { return busy_.load(std::memory_order_acquire) == 0; });
-  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  caller_sleeps_.store(true);
+  done_.wait(lock, all_left);
+  caller_sleeps_.store(false);
 }
 
 void ThreadPool::work_on(const Job& job) {
@@ -63,31 +102,47 @@ void ThreadPool::work_on(const Job& job) {
       job.call(job.object, task);
     }
   } catch (...) {
-    failed_.store(true, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     if (!error_) error_ = std::current_exception();
+    failed_.store(true, std::memory_order_relaxed);
   }
 }
 
-bool ThreadPool::wait_for_job(uint64_t& seen) {
-  for (int spin = 0; spin < kSpins; ++spin) {
-    if (generation_.load(std::memory_order_acquire) != seen) break;
-    pause_cpu();
+uint64_t ThreadPool::wait_for_generation_after(uint64_t seen) {
+  const auto has_come = [&] { return generation_of(state_.load()) != seen; };
+  if (!spin_until(has_come)) {
+    std::unique_lock lock(mutex_);
+    sleepers_.fetch_add(1);
+    wake_.wait(lock, has_come);
+    sleepers_.fetch_sub(1);
   }
-  std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&] { return generation_.load(std::memory_order_acquire) != seen; });
-  seen = generation_.load(std::memory_order_acquire);
-  return !stopping_;
+  return generation_of(state_.load());
+}
+
+bool ThreadPool::enter_job(uint64_t generation) {
+  uint64_t state = state_.load();
+  while (generation_of(state) == generation && (state & kOpen) != 0) {
+    if (state_.compare_exchange_weak(state, state + 1)) return true;
+  }
+  return false;
+}
+
+void ThreadPool::leave_job() {
+  const uint64_t before = state_.fetch_sub(1);
+  if ((before & kWorkers) == 1 && caller_sleeps_.load()) {
+    const std::lock_guard lock(mutex_);
+    done_.notify_one();
+  }
 }
 
 void ThreadPool::work_loop() {
   uint64_t seen = 0;
-  while (wait_for_job(seen)) {
+  for (;;) {
+    seen = wait_for_generation_after(seen);
+    if (stopping_.load()) return;
+    if (!enter_job(seen)) continue;
     work_on(job_);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      const std::lock_guard lock(mutex_);
-      done_.notify_one();
-    }
+    leave_job();
   }
 }
 

@@ -1,5 +1,7 @@
 // A fixed set of threads that work on one job at a time, the calling thread among them.
-// Workers spin briefly between jobs and then sleep, so that an idle model heats nothing.
+// Workers spin briefly between jobs and then sleep, so that an idle model heats nothing. A worker
+// that the system runs too late misses the job, and nobody waits for it: on a busy machine the
+// caller does the work itself.
 #pragma once
 
 #include <algorithm>
@@ -58,21 +60,30 @@ class ThreadPool {
   };
 
   void run_job(const Job& job);
+  void close_job();
+  void stop();
   void work_loop();
   void work_on(const Job& job);
-  bool wait_for_job(uint64_t& seen);
+  uint64_t wait_for_generation_after(uint64_t seen);
+  bool enter_job(uint64_t generation);
+  void leave_job();
 
   std::vector<std::thread> workers_;
+  // Jobs begun so far in the upper half, whether workers may still enter the last one, and how many
+  // are at work on it.
+  std::atomic<uint64_t> state_{0};
+  Job job_;  // changes only while nobody is at work and nobody may enter
+  std::atomic<int64_t> next_task_{0};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> stopping_{false};
+
+  // Only for those who have spun in vain.
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
-  Job job_;                              // written under mutex_ while nobody works
-  std::atomic<uint64_t> generation_{0};  // counts jobs
-  std::atomic<int64_t> next_task_{0};
-  std::atomic<int> busy_{0};  // workers that have not finished this generation
-  std::atomic<bool> failed_{false};
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> caller_sleeps_{false};
   std::exception_ptr error_;  // guarded by mutex_
-  bool stopping_ = false;     // guarded by mutex_
 };
 
 }  // namespace minim
