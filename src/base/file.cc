@@ -108,6 +108,19 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
+void MappedFile::release(std::span<const std::byte> part) const {
+  MINIM_CHECK(part.data() >= bytes_.data() &&
+              part.data() + part.size() <= bytes_.data() + bytes_.size());
+  // Whole pages only: what shares a page with the neighbours stays.
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = static_cast<size_t>(part.data() - bytes_.data());
+  const size_t first = (begin + page - 1) / page * page;
+  const size_t last = (begin + part.size()) / page * page;
+  if (first >= last) return;
+  // Advice: if it is not taken, nothing but memory is lost.
+  ::madvise(const_cast<std::byte*>(bytes_.data()) + first, last - first, MADV_DONTNEED);
+}
+
 FileWriter::FileWriter(Path target) : target_(std::move(target)) {
   // A name that nobody uses, neither another process nor another writer of this one; a link that
   // somebody left there is not followed.

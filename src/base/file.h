@@ -26,6 +26,9 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
   const Path& path() const { return path_; }
+  // Tells the system that `part` of bytes() is not needed soon: its pages no longer count as this
+  // program's memory. They can still be read, and come back from the file.
+  void release(std::span<const std::byte> part) const;
 
  private:
   MappedFile(Path path, std::span<const std::byte> bytes);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <fstream>
 #include <string>
 
@@ -83,6 +84,22 @@ TEST_F(FileTest, MapsFiles) {
   const auto bytes = file->bytes();
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "mapped bytes");
   EXPECT_EQ(file->path(), path("data"));
+}
+
+TEST_F(FileTest, ReleasedPagesComeBack) {
+  std::string text(3 * 65536, 'a');
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>(i * 7 % 251);
+  put(path("data"), text);
+  const auto file = MappedFile::open(path("data"));
+  const auto same = [&] {
+    return std::memcmp(file->bytes().data(), text.data(), text.size()) == 0;
+  };
+  EXPECT_TRUE(same());
+  file->release(file->bytes());
+  EXPECT_TRUE(same());
+  file->release(file->bytes().subspan(100, 70000));
+  file->release(file->bytes().subspan(5, 3));
+  EXPECT_TRUE(same());
 }
 
 TEST_F(FileTest, MapsEmptyFilesToNothing) {

@@ -22,6 +22,7 @@ namespace minim {
 struct TensorBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+  const MappedFile* mapping = nullptr;  // that they are part of, or null
 };
 
 struct TensorEntry {

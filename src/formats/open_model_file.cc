@@ -34,7 +34,7 @@ std::shared_ptr<const ModelFile> open_model_file(const Path& path,
   if (std::filesystem::is_directory(path, ignored)) return open_huggingface(path);
   const auto file = MappedFile::open(path);
   const auto bytes = file->bytes();
-  if (is_gguf(bytes)) return read_gguf(path, bytes, file);
+  if (is_gguf(bytes)) return read_gguf(path, file);
   if (is_safetensors(bytes)) return open_huggingface(path);
   if (is_llama2c(bytes)) return open_llama2c(path, options.tokenizer);
   if (bytes.empty()) {

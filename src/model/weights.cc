@@ -128,10 +128,10 @@ WeightMatrix WeightLoader::matrix(std::string_view name) {
   if (entry == nullptr) return {};
   const auto found = loaded_.find(entry->name);
   if (found != loaded_.end()) return found->second;
-  TensorBytes loaded = read(*entry);
-  WeightMatrix matrix =
-      WeightMatrix::pack(context_, entry->type, entry->shape[1], entry->shape[0], loaded.bytes,
-                         std::move(loaded.owner), options_.precision);
+  const TensorBytes loaded = read(*entry);
+  WeightMatrix matrix = WeightMatrix::pack(context_, entry->type, entry->shape[1], entry->shape[0],
+                                           loaded.bytes, loaded.owner, memory_, options_.precision);
+  if (matrix.is_packed() && loaded.mapping != nullptr) loaded.mapping->release(loaded.bytes);
   weight_bytes_ += matrix.bytes();
   loaded_.emplace(entry->name, matrix);
   return matrix;
@@ -148,8 +148,11 @@ std::vector<WeightMatrix> WeightLoader::experts(std::string_view name) {
   for (size_t expert = 0; expert < count; ++expert) {
     matrices.push_back(WeightMatrix::pack(context_, entry->type, entry->shape[1], entry->shape[0],
                                           loaded.bytes.subspan(expert * bytes, bytes), loaded.owner,
-                                          options_.precision));
+                                          memory_, options_.precision));
     weight_bytes_ += matrices.back().bytes();
+  }
+  if (matrices.front().is_packed() && loaded.mapping != nullptr) {
+    loaded.mapping->release(loaded.bytes);
   }
   return matrices;
 }

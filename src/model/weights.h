@@ -86,6 +86,7 @@ class WeightLoader {
   std::vector<TensorSpec> specs_;
   std::unordered_map<std::string_view, const TensorSpec*> index_;
   std::unordered_map<std::string, WeightMatrix> loaded_;
+  WeightMemory memory_;
   WeightOptions options_;
   uint64_t bytes_total_ = 0;
   uint64_t bytes_done_ = 0;

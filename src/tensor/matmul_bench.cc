@@ -35,8 +35,9 @@ void run_product(const Context& context, const Options& options, const Limits& l
       kernel.precision == MatmulPrecision::kInt8 ? "int8" : "float", rows, cols, tokens);
   if (name.find(options.filter) == std::string::npos) return;
   const auto bytes = repeated_rows(kernel.type, rows, cols);
+  WeightMemory memory;
   const WeightMatrix weights =
-      WeightMatrix::pack(context, kernel.type, rows, cols, *bytes, bytes, kernel.precision);
+      WeightMatrix::pack(context, kernel.type, rows, cols, *bytes, bytes, memory, kernel.precision);
   std::vector<float> x(static_cast<size_t>(tokens * cols), 0.5f);
   std::vector<float> out(static_cast<size_t>(tokens * rows));
   run_work(

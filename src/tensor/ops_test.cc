@@ -38,11 +38,13 @@ class Ops : public ::testing::Test {
   WeightMatrix pack(DataType type, int64_t rows, int64_t cols,
                     MatmulPrecision precision = MatmulPrecision::kFloat32) {
     const auto weights = std::make_shared<RandomWeights>(random_weights(rng_, type, rows, cols));
-    return WeightMatrix::pack(context_, type, rows, cols, weights->bytes, weights, precision);
+    return WeightMatrix::pack(context_, type, rows, cols, weights->bytes, weights, memory_,
+                              precision);
   }
 
   ThreadPool pool_{2};
   Context context_{pool_, kernels::select_kernel_table_from_environment(), {}};
+  WeightMemory memory_;
   Rng rng_{testing::test_seed()};
 };
 
@@ -51,6 +53,7 @@ std::vector<float> everything(const kernels::KernelTable& table, int threads) {
   ThreadPool pool(threads);
   const Context context{pool, table, {}};
   Rng rng(testing::test_seed());
+  WeightMemory memory;
   std::vector<float> results;
   const auto keep = [&](const Matrix& matrix) {
     results.insert(results.end(), matrix.values.begin(), matrix.values.end());
@@ -61,7 +64,7 @@ std::vector<float> everything(const kernels::KernelTable& table, int threads) {
       const auto weights =
           std::make_shared<RandomWeights>(random_weights(rng, kernel.type, 100, 256));
       const WeightMatrix matrix = WeightMatrix::pack(context, kernel.type, 100, 256, weights->bytes,
-                                                     weights, kernel.precision);
+                                                     weights, memory, kernel.precision);
       const Matrix x(rng, tokens, 256);
       Matrix out(tokens, 100);
       matmul(context, matrix, x.view(), out.view());
@@ -133,7 +136,8 @@ TEST_F(Ops, NoTokensIsNoWork) {
 TEST_F(Ops, EmbedLooksRowsUp) {
   for (const DataType type : {DataType::kF32, DataType::kF16, DataType::kQ6_K}) {
     const RandomWeights weights = random_weights(rng_, type, 9, 256);
-    const WeightMatrix table = WeightMatrix::pack(context_, type, 9, 256, weights.bytes, nullptr);
+    const WeightMatrix table =
+        WeightMatrix::pack(context_, type, 9, 256, weights.bytes, nullptr, memory_);
     const int32_t ids[] = {8, 0, 3, 3};
     Matrix out(4, 256);
     embed(context_, table, ids, out.view());
@@ -153,7 +157,7 @@ TEST_F(Ops, PackKeepsTheBytesAndTheirOwner) {
   auto owner = std::make_shared<RandomWeights>(random_weights(rng_, DataType::kQ8_0, 3, 64));
   const std::weak_ptr<RandomWeights> watch = owner;
   auto matrix = std::make_unique<WeightMatrix>(
-      WeightMatrix::pack(context_, DataType::kQ8_0, 3, 64, owner->bytes, owner));
+      WeightMatrix::pack(context_, DataType::kQ8_0, 3, 64, owner->bytes, owner, memory_));
   EXPECT_EQ(matrix->data(), owner->bytes.data()) << "the kernels read the layout of files";
   owner.reset();
   EXPECT_FALSE(watch.expired());
@@ -170,7 +174,7 @@ TEST_F(Ops, PackKeepsTheBytesAndTheirOwner) {
 TEST_F(Ops, PackRefusesBytesThatDoNotFit) {
   const std::vector<std::byte> bytes(1024);
   const auto pack_bytes = [&](DataType type, int64_t rows, int64_t cols, size_t count) {
-    WeightMatrix::pack(context_, type, rows, cols, std::span(bytes).first(count), nullptr);
+    WeightMatrix::pack(context_, type, rows, cols, std::span(bytes).first(count), nullptr, memory_);
   };
   EXPECT_NO_THROW(pack_bytes(DataType::kF32, 4, 8, 128));
   EXPECT_THROW(pack_bytes(DataType::kF32, 4, 8, 127), Error);
@@ -250,9 +254,9 @@ TEST_F(Ops, KernelsMayPackWeightsAndPrepareInputs) {
   const RandomWeights weights = random_weights(rng_, DataType::kF32, 50, 64);
   auto owner = std::make_shared<int>(0);
   const WeightMatrix stored =
-      WeightMatrix::pack(context, DataType::kF32, 50, 64, weights.bytes, owner);
+      WeightMatrix::pack(context, DataType::kF32, 50, 64, weights.bytes, owner, memory_);
   const WeightMatrix packed = WeightMatrix::pack(context, DataType::kF32, 50, 64, weights.bytes,
-                                                 owner, MatmulPrecision::kInt8);
+                                                 owner, memory_, MatmulPrecision::kInt8);
   EXPECT_EQ(owner.use_count(), 2) << "packed weights do not keep the file";
   std::vector<float> row(64);
   packed.dequantize_row(7, row.data());

@@ -1,7 +1,6 @@
 #include "tensor/weight_matrix.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "base/checked_math.h"
@@ -23,7 +22,7 @@ const kernels::MatmulKernel* find_kernel(const Context& context, DataType type,
 
 WeightMatrix WeightMatrix::pack(const Context& context, DataType type, int64_t rows, int64_t cols,
                                 std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                                MatmulPrecision precision) {
+                                WeightMemory& memory, MatmulPrecision precision) {
   const char* name = data_type_info(type).name;
   const kernels::MatmulKernel* kernel = find_kernel(context, type, precision);
   require_shape(kernel != nullptr, "weights: type {} cannot be multiplied with", name);
@@ -44,11 +43,8 @@ WeightMatrix WeightMatrix::pack(const Context& context, DataType type, int64_t r
     matrix.owner_ = std::move(owner);
     return matrix;
   }
-  constexpr std::align_val_t kAlignment{64};
   const size_t packed_bytes = kernel->packed_bytes(rows, cols);
-  const std::shared_ptr<std::byte> packed(
-      static_cast<std::byte*>(::operator new(packed_bytes, kAlignment)),
-      [](std::byte* memory) { ::operator delete(memory, kAlignment); });
+  const std::shared_ptr<std::byte> packed = memory.allocate(packed_bytes);
   const int64_t unit = kernel->row_multiple;
   context.threads.run_ranges((rows + unit - 1) / unit, 1, [&](int64_t begin, int64_t end) {
     kernel->pack(bytes.data(), begin * unit, std::min(end * unit, rows), cols, packed.get());

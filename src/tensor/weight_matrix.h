@@ -9,6 +9,7 @@
 #include "base/context.h"
 #include "kernels/data_type.h"
 #include "kernels/kernel_table.h"
+#include "tensor/weight_memory.h"
 
 namespace minim {
 
@@ -23,11 +24,12 @@ class WeightMatrix {
   // Takes `bytes` (row-major blocks of `type`, one row after the other) as they are where the
   // kernels read that layout, or packs a copy of them. `owner` keeps `bytes` alive.
   // `precision` is the roughest that the caller allows: where the kernels have nothing faster for
-  // the type it stays with kFloat32, and precision() tells.
+  // the type it stays with kFloat32, and precision() tells. A packed copy lies in `memory`.
   // Throws kInvalidArgument where the type is no weight type, or bytes.size() is not exactly the
   // size of rows x cols of its values.
   static WeightMatrix pack(const Context& context, DataType type, int64_t rows, int64_t cols,
                            std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                           WeightMemory& memory,
                            MatmulPrecision precision = MatmulPrecision::kFloat32);
 
   bool empty() const { return rows_ == 0; }
@@ -39,6 +41,8 @@ class WeightMatrix {
   const kernels::MatmulKernel& kernel() const { return *kernel_; }
   // Resident bytes, scales included.
   size_t bytes() const { return bytes_.size(); }
+  // Whether this is a packed copy: the bytes it was made from are no longer needed.
+  bool is_packed() const { return kernel_->pack != nullptr; }
   const std::byte* data() const { return bytes_.data(); }
   // One row as floats: `out` takes cols() values. REQUIRES: 0 <= row < rows().
   void dequantize_row(int64_t row, float* out) const;

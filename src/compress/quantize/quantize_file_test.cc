@@ -63,11 +63,13 @@ TEST_F(QuantizeFileTest, TheErrorReportedIsTheErrorMade) {
   const TensorEntry& before = tiny_.file->require("blk.1.ffn_down.weight");
   const TensorEntry& after = copy->require("blk.1.ffn_down.weight");
   const TensorBytes original = before.load();
-  const WeightMatrix exact = WeightMatrix::pack(*context_, before.type, before.shape[1],
-                                                before.shape[0], original.bytes, original.owner);
+  WeightMemory memory;
+  const WeightMatrix exact =
+      WeightMatrix::pack(*context_, before.type, before.shape[1], before.shape[0], original.bytes,
+                         original.owner, memory);
   const TensorBytes stored = after.load();
-  const WeightMatrix rounded = WeightMatrix::pack(*context_, after.type, after.shape[1],
-                                                  after.shape[0], stored.bytes, stored.owner);
+  const WeightMatrix rounded = WeightMatrix::pack(
+      *context_, after.type, after.shape[1], after.shape[0], stored.bytes, stored.owner, memory);
   std::vector<float> a(96), b(96);
   double squares = 0, errors = 0;
   for (int64_t row = 0; row < 64; ++row) {

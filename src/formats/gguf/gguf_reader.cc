@@ -166,7 +166,8 @@ bool is_gguf(std::span<const std::byte> bytes) {
 }
 
 std::shared_ptr<const ModelFile> read_gguf(const Path& path, std::span<const std::byte> bytes,
-                                           std::shared_ptr<const void> owner) {
+                                           std::shared_ptr<const void> owner,
+                                           const MappedFile* mapping) {
   ByteReader reader(bytes, "gguf");
   read_version(reader);
   const auto tensor_count = reader.read<uint64_t>("the number of tensors");
@@ -194,15 +195,20 @@ std::shared_ptr<const ModelFile> read_gguf(const Path& path, std::span<const std
   tensors.reserve(infos.size());
   for (TensorInfo& info : infos) {
     const auto data = bytes.subspan(data_start + info.offset, info.bytes);
-    info.entry.load = [data, owner] { return TensorBytes{data, owner}; };
+    info.entry.load = [data, owner, mapping] { return TensorBytes{data, owner, mapping}; };
     tensors.push_back(std::move(info.entry));
   }
   return std::make_shared<ModelFile>(path, "gguf", std::move(metadata), std::move(tensors));
 }
 
+std::shared_ptr<const ModelFile> read_gguf(const Path& path,
+                                           std::shared_ptr<const MappedFile> file) {
+  const MappedFile* mapping = file.get();
+  return read_gguf(path, mapping->bytes(), std::move(file), mapping);
+}
+
 std::shared_ptr<const ModelFile> open_gguf(const Path& path) {
-  const auto file = MappedFile::open(path);
-  return read_gguf(path, file->bytes(), file);
+  return read_gguf(path, MappedFile::open(path));
 }
 
 }  // namespace minim

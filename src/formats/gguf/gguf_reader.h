@@ -25,8 +25,13 @@ bool is_gguf(std::span<const std::byte> bytes);
 // than it takes in the file.
 std::shared_ptr<const ModelFile> open_gguf(const Path& path);
 
-// The same from bytes in memory, aligned to at least 8. `owner` keeps them alive.
+std::shared_ptr<const ModelFile> read_gguf(const Path& path,
+                                           std::shared_ptr<const MappedFile> file);
+
+// The same from bytes in memory, aligned to at least 8. `owner` keeps them alive; `mapping` is the
+// file that they are mapped from, if they are.
 std::shared_ptr<const ModelFile> read_gguf(const Path& path, std::span<const std::byte> bytes,
-                                           std::shared_ptr<const void> owner);
+                                           std::shared_ptr<const void> owner,
+                                           const MappedFile* mapping = nullptr);
 
 }  // namespace minim
