@@ -35,21 +35,38 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
                  "Tokenizer file of a llama2.c checkpoint (default: looked for beside it)");
 }
 
-CLI::Option* add_type_option(CLI::App& app, const std::string& flag, DataType& type,
-                             const std::string& description) {
+namespace {
+
+// An option that takes one of the types for which `allowed` holds, by name.
+CLI::Option* add_named_type(CLI::App& app, const std::string& flag, DataType& type,
+                            const std::string& description, bool (*allowed)(const DataTypeInfo&)) {
   std::string names;
   for (const DataTypeInfo& info : data_types()) {
-    if (info.is_weight) names += std::string(names.empty() ? "" : ", ") + info.name;
+    if (allowed(info)) names += std::string(names.empty() ? "" : ", ") + info.name;
   }
-  const auto assign = [&type, flag, names](const std::string& name) {
+  const auto assign = [&type, flag, names, allowed](const std::string& name) {
     const DataTypeInfo* info = find_data_type(name);
-    if (info == nullptr || !info->is_weight) {
+    if (info == nullptr || !allowed(*info)) {
       throw CLI::ValidationError(flag, fmt::format("'{}' is none of {}", name, names));
     }
     type = info->type;
   };
   return app.add_option_function<std::string>(flag, assign, description + "; one of " + names)
       ->type_name("TYPE");
+}
+
+}  // namespace
+
+CLI::Option* add_type_option(CLI::App& app, const std::string& flag, DataType& type,
+                             const std::string& description) {
+  return add_named_type(app, flag, type, description,
+                        [](const DataTypeInfo& info) { return info.is_weight; });
+}
+
+void add_cache_type_option(CLI::App& app, DataType& type) {
+  add_named_type(app, "--cache-type", type,
+                 "Type of the cache, which grows with the text (default: f16)",
+                 [](const DataTypeInfo& info) { return is_cache_type(info.type); });
 }
 
 Engine::Engine(const EngineOptions& options)

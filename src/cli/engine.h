@@ -34,6 +34,9 @@ void add_model_options(CLI::App& app, ModelOptions& options);
 CLI::Option* add_type_option(CLI::App& app, const std::string& flag, DataType& type,
                              const std::string& description);
 
+// --cache-type: one of the types that a session's cache can have.
+void add_cache_type_option(CLI::App& app, DataType& type);
+
 // The context of one command. Not movable: the context points to the threads.
 class Engine {
  public:

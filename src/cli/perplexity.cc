@@ -21,7 +21,7 @@ struct Options {
   ModelOptions model;
   EngineOptions engine;
   std::string text;
-  std::string cache_type = "f16";
+  DataType cache_type = DataType::kF16;
   std::string save_base;
   std::string compare_base;
   int64_t context_tokens = 512;
@@ -84,14 +84,13 @@ int perplexity(const Options& options) {
   PerplexityResult result;
   {
     ProgressDisplay display(options.engine.quiet);
-    result = measure_perplexity(
-        engine.context(), model, *tokenizer, tokens,
-        {.context_tokens = options.context_tokens,
-         .window_count_max = options.window_count_max,
-         .kv_type = options.cache_type == "f32" ? DataType::kF32 : DataType::kF16,
-         .save_base = options.save_base,
-         .compare_base = options.compare_base},
-        display.sink());
+    result = measure_perplexity(engine.context(), model, *tokenizer, tokens,
+                                {.context_tokens = options.context_tokens,
+                                 .window_count_max = options.window_count_max,
+                                 .kv_type = options.cache_type,
+                                 .save_base = options.save_base,
+                                 .compare_base = options.compare_base},
+                                display.sink());
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const double bytes_per_token =
@@ -120,9 +119,7 @@ Action add_perplexity(CLI::App& app) {
   app.add_option("--save-base", options->save_base,
                  "Store every prediction, to compare others with");
   app.add_option("--compare-base", options->compare_base, "Compare with predictions stored before");
-  app.add_option("--cache-type", options->cache_type, "Type of the cache")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str();
+  add_cache_type_option(app, options->cache_type);
   app.add_flag("--json", options->json, "Print JSON");
   add_engine_options(app, options->engine);
   app.footer(

@@ -33,7 +33,7 @@ struct Options {
   std::string prompt;
   std::string file;
   std::string system;
-  std::string cache_type = "f16";
+  DataType cache_type = DataType::kF16;
   int64_t tokens_max = 256;
   int64_t context_tokens = 0;
   int64_t batch_tokens = 512;
@@ -180,7 +180,7 @@ int run(Options options) {
   Session session(engine.context(), model,
                   {.context_tokens = options.context_tokens,
                    .batch_tokens = options.batch_tokens,
-                   .kv_type = options.cache_type == "f32" ? DataType::kF32 : DataType::kF16});
+                   .kv_type = options.cache_type});
   Generator generator(session, tokenizer,
                       {.sampler = options.sampler,
                        .tokens_max = options.tokens_max,
@@ -219,9 +219,7 @@ Action add_run(CLI::App& app) {
   app.add_option("--batch", options->batch_tokens, "Prompt tokens computed at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--cache-type", options->cache_type, "Type of the cache")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str();
+  add_cache_type_option(app, options->cache_type);
   SamplerOptions& sampler = options->sampler;
   app.add_option("--temperature", sampler.temperature, "Randomness; 0 is greedy")
       ->capture_default_str();

@@ -76,12 +76,34 @@ struct RopeSlice {
   RopePairing pairing = RopePairing::kHalves;
 };
 
+// Tokens of a cache that lie together; tensor/kv_view.h draws how.
+constexpr int kCacheGroupTokens = 16;
+
+// Rows of one key-value head on their way into the cache.
+struct CacheStoreSlice {
+  DataType cache_type = DataType::kF16;  // kF32, kF16, kQ8_0 or kQ4_0
+  std::byte* const* blocks = nullptr;
+  int block_tokens = 0;
+  size_t group_bytes = 0;  // from one group of a head's tokens to the next
+  size_t key_offset = 0;   // of this head's first group in every block
+  size_t value_offset = 0;
+  int head_dim = 0;
+
+  int64_t first_slot = 0;
+  int64_t tokens = 0;
+  const float* keys = nullptr;  // [tokens, head_dim]
+  int64_t key_stride = 0;       // values from one token to the next
+  const float* values = nullptr;
+  int64_t value_stride = 0;
+};
+
 // Some query heads that share one key-value head, over some tokens and a range of the cache.
 struct AttentionSlice {
-  DataType cache_type = DataType::kF16;  // kF32 or kF16
+  DataType cache_type = DataType::kF16;  // and so on, as in CacheStoreSlice
   const std::byte* const* blocks = nullptr;
   int block_tokens = 0;
-  size_t key_offset = 0;  // of this head in every block; row t of it is t rows further
+  size_t group_bytes = 0;
+  size_t key_offset = 0;
   size_t value_offset = 0;
   int head_dim = 0;
 
@@ -126,9 +148,11 @@ struct KernelTable {
   void (*rope)(const RopeSlice& slice) noexcept;
   void (*store_half)(const float* x, void* out, int64_t count) noexcept;
 
+  void (*store_in_cache)(const CacheStoreSlice& slice) noexcept;
   // The most rows (tokens * heads) that one slice of attention works on at a time well.
   int attention_rows;
-  size_t (*attention_scratch_values)(int tokens, int heads, int head_dim) noexcept;
+  size_t (*attention_scratch_values)(DataType cache_type, int tokens, int heads,
+                                     int head_dim) noexcept;
   void (*attention)(const AttentionSlice& slice) noexcept;
   // out[head_dim] of one row from its `part_count` partial results, `part_stride` floats apart.
   void (*merge_attention)(const float* parts, int part_count, int64_t part_stride, int head_dim,

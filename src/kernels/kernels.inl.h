@@ -48,6 +48,7 @@ constexpr KernelTable make_table(InstructionSet set) {
           .layer_norm = layer_norm_row,
           .rope = rope_heads,
           .store_half = store_half_row,
+          .store_in_cache = store_in_cache,
           .attention_rows = kAttentionRows,
           .attention_scratch_values = attention_scratch_values,
           .attention = attend,

@@ -147,13 +147,21 @@ void attend(const Pass& pass, int layer) {
   options.soft_cap = pass.config.attention_soft_cap;
   options.window = pass.config.window(layer);
   Activations& a = pass.a;
-  for (const SequenceChunk& chunk : pass.batch.chunks) {
-    store_kv(pass.context, chunk.cache, layer, chunk.first_slot,
-             a.key.row_range(chunk.begin, chunk.count),
-             a.value.row_range(chunk.begin, chunk.count));
-    attention(pass.context, chunk.cache, layer, chunk.first_slot, options,
-              a.query.row_range(chunk.begin, chunk.count),
-              a.attended.row_range(chunk.begin, chunk.count));
+  const auto sequences = pass.batch.chunks;
+  std::array<AttentionChunk, kAttentionChunksMax> chunks;
+  for (size_t done = 0; done < sequences.size();) {
+    const size_t count = std::min(sequences.size() - done, chunks.size());
+    for (size_t i = 0; i < count; ++i) {
+      const SequenceChunk& from = sequences[done + i];
+      chunks[i] = {from.cache,
+                   from.first_slot,
+                   a.key.row_range(from.begin, from.count),
+                   a.value.row_range(from.begin, from.count),
+                   a.query.row_range(from.begin, from.count),
+                   a.attended.row_range(from.begin, from.count)};
+    }
+    attention(pass.context, layer, options, std::span(chunks).first(count));
+    done += count;
   }
 }
 

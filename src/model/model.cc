@@ -116,7 +116,7 @@ std::shared_ptr<const Model> Model::load(const Context& context,
 }
 
 KvLayout Model::kv_layout(DataType type) const {
-  MINIM_CHECK(type == DataType::kF32 || type == DataType::kF16);
+  MINIM_CHECK(is_cache_type(type));
   KvLayout layout;
   layout.type = type;
   layout.layer_count = config_.layer_count;

@@ -44,7 +44,7 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const ModelFile& file() const { return *file_; }
-  // Of a cache that forward() accepts. REQUIRES: type is kF32 or kF16.
+  // Of a cache that forward() accepts. REQUIRES: is_cache_type(type).
   KvLayout kv_layout(DataType type = DataType::kF16) const;
   // Resident bytes of all weights.
   size_t weight_bytes() const { return weight_bytes_; }

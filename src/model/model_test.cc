@@ -382,6 +382,11 @@ TEST(MemoryTest, EstimateIsWhatIsUsed) {
     EXPECT_EQ(estimate.kv_bytes_per_token * static_cast<size_t>(layout.block_tokens),
               layout.block_bytes());
     EXPECT_EQ(estimate.kv_bytes_per_token, 2u * 2u * 2u * 8u * 2u);
+    for (const DataType type : {DataType::kF32, DataType::kQ8_0, DataType::kQ4_0}) {
+      options.cache_type = type;
+      EXPECT_EQ(estimate_memory(*file, options).kv_bytes_per_token * 32,
+                model->kv_layout(type).block_bytes());
+    }
     EXPECT_EQ(estimate.activation_bytes, Activations::bytes(config, 16) + 2u * 48u * sizeof(float));
     EXPECT_EQ(estimate_memory(config, DataType::kF32, options).weight_bytes, estimate.weight_bytes);
   }

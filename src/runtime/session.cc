@@ -35,10 +35,11 @@ int64_t checked_batch(const SessionOptions& options, int64_t context_tokens) {
 }
 
 KvLayout checked_layout(const Model& model, const SessionOptions& options) {
-  if (options.kv_type != DataType::kF16 && options.kv_type != DataType::kF32) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("session: a cache of type {} is not supported; use f16 or f32",
-                            data_type_info(options.kv_type).name));
+  if (!is_cache_type(options.kv_type)) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("session: a cache of type {} is not supported; use f32, f16, q8_0 or q4_0",
+                    data_type_info(options.kv_type).name));
   }
   return model.kv_layout(options.kv_type);
 }

@@ -20,7 +20,7 @@ namespace minim {
 struct SessionOptions {
   int64_t context_tokens = 0;         // the most the session can hold; 0: what the model can
   int64_t batch_tokens = 512;         // computed at once while a prompt is read
-  DataType kv_type = DataType::kF16;  // of the cache: kF16 or kF32
+  DataType kv_type = DataType::kF16;  // of the cache: kF32, kF16, kQ8_0 or kQ4_0
 };
 
 // One writer at a time. The context must outlive the session.

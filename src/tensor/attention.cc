@@ -1,8 +1,12 @@
-// Attention over a blocked cache, cut into tasks of one key-value head, some of its query heads and
-// a tile of tokens. For single tokens in long contexts the keys are cut too, always at the same
-// places, and the parts are merged in order, so that the result does not depend on the threads.
+// Attention over blocked caches, cut into tasks of one sequence, one key-value head, some of its
+// query heads and a tile of tokens. For few tokens in long contexts the keys are cut too, always at
+// the same places, and the parts are merged in order, so that the result does not depend on the
+// threads. A batch takes two rounds of tasks: new rows go into the caches, then queries read them;
+// of single tokens, the task that reads a row also stores it, which leaves one round.
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <atomic>
+#include <new>
 
 #include "kernels/kernel_table.h"
 #include "tensor/ops.h"
@@ -15,29 +19,14 @@ namespace {
 constexpr int64_t kSplitTokensMax = 4;  // with more tokens there are tasks enough
 constexpr int64_t kKeysPerPart = 512;
 constexpr int64_t kPartsMax = 16;  // bounds the memory that partial results take
-
-struct Job {
-  const KvView& cache;
-  int layer;
-  int64_t first_slot;
-  const AttentionOptions& options;
-  ConstMatrixView queries;
-  MatrixView out;
-};
-
-// A task is (key-value head, chunk of its query heads, tile of tokens).
-struct Tiling {
-  int heads_per_task = 1;
-  int head_chunks = 1;
-  int64_t tokens_per_task = 1;
-  int64_t token_tiles = 1;
-};
+// Products below which waking the threads takes longer than the work: about 3 us.
+constexpr int64_t kProductsPerWake = 1 << 17;
 
 void check_cache(const char* operation, const KvView& cache, int layer, int64_t first_slot,
                  int64_t tokens) {
   const KvLayout& layout = *cache.layout;
-  require_shape(layout.type == DataType::kF32 || layout.type == DataType::kF16,
-                "{}: a cache of type {}", operation, data_type_info(layout.type).name);
+  require_shape(is_cache_type(layout.type), "{}: a cache of type {}", operation,
+                data_type_info(layout.type).name);
   require_shape(layer >= 0 && layer < layout.layer_count, "{}: layer {} of {}", operation, layer,
                 layout.layer_count);
   require_shape(layout.kv_head_count > 0 && layout.head_dim > 0 && layout.block_tokens > 0,
@@ -47,149 +36,329 @@ void check_cache(const char* operation, const KvView& cache, int layer, int64_t 
                 "{}: slots {} to {} of {}", operation, first_slot, first_slot + tokens, slots);
 }
 
-void check_attention(const Job& job) {
-  check_cache("attention", job.cache, job.layer, job.first_slot, job.queries.rows);
-  const KvLayout& layout = *job.cache.layout;
-  const AttentionOptions& options = job.options;
+void check_rows(const AttentionChunk& chunk, int layer) {
+  const KvLayout& layout = *chunk.cache.layout;
+  require_same_shape("store_kv", chunk.keys, chunk.values);
+  if (chunk.keys.rows == 0) return;
+  check_cache("store_kv", chunk.cache, layer, chunk.first_slot, chunk.keys.rows);
+  require_shape(chunk.keys.cols == int64_t{layout.kv_head_count} * layout.head_dim,
+                "store_kv: {} columns for {} heads of {}", chunk.keys.cols, layout.kv_head_count,
+                layout.head_dim);
+}
+
+void check_queries(const AttentionChunk& chunk, int layer, const AttentionOptions& options) {
+  check_cache("attention", chunk.cache, layer, chunk.first_slot, chunk.queries.rows);
+  const KvLayout& layout = *chunk.cache.layout;
   require_shape(options.head_count > 0 && options.head_count % layout.kv_head_count == 0,
                 "attention: {} query heads over {} key-value heads", options.head_count,
                 layout.kv_head_count);
   require_shape(options.window >= 0 && options.soft_cap >= 0, "attention: window {}, soft cap {}",
                 options.window, options.soft_cap);
-  require_same_shape("attention", job.queries, job.out);
-  require_shape(job.queries.cols == int64_t{options.head_count} * layout.head_dim,
-                "attention: {} columns for {} heads of {}", job.queries.cols, options.head_count,
+  require_same_shape("attention", chunk.queries, chunk.out);
+  require_shape(chunk.queries.cols == int64_t{options.head_count} * layout.head_dim,
+                "attention: {} columns for {} heads of {}", chunk.queries.cols, options.head_count,
                 layout.head_dim);
 }
 
-Tiling plan_tiles(const Context& context, const Job& job) {
-  const int rows = context.kernels.attention_rows;
-  const int group = job.options.head_count / job.cache.layout->kv_head_count;
-  Tiling tiling;
-  tiling.heads_per_task = std::min(group, rows);
-  tiling.head_chunks = (group + tiling.heads_per_task - 1) / tiling.heads_per_task;
-  tiling.tokens_per_task = std::max(1, rows / tiling.heads_per_task);
-  tiling.token_tiles = (job.queries.rows + tiling.tokens_per_task - 1) / tiling.tokens_per_task;
-  return tiling;
+// ---- storing -----------------------------------------------------------------------------------
+
+// Rows [begin, end) of a chunk's keys and values, of one head.
+void store_head(const Context& context, const AttentionChunk& chunk, int layer, int kv_head,
+                int64_t begin, int64_t end) {
+  const KvLayout& layout = *chunk.cache.layout;
+  const int64_t column = int64_t{kv_head} * layout.head_dim;
+  kernels::CacheStoreSlice slice;
+  slice.cache_type = layout.type;
+  slice.blocks = chunk.cache.blocks.data();
+  slice.block_tokens = layout.block_tokens;
+  slice.group_bytes = layout.group_bytes();
+  slice.key_offset = layout.key_offset(layer, kv_head);
+  slice.value_offset = layout.value_offset(layer, kv_head);
+  slice.head_dim = layout.head_dim;
+  slice.first_slot = chunk.first_slot + begin;
+  slice.tokens = end - begin;
+  slice.keys = chunk.keys.row(begin) + column;
+  slice.key_stride = chunk.keys.stride;
+  slice.values = chunk.values.row(begin) + column;
+  slice.value_stride = chunk.values.stride;
+  context.kernels.store_in_cache(slice);
 }
 
-// The slice of task `task`, all its keys; scratch and destination are left to the caller.
-kernels::AttentionSlice make_slice(const Job& job, const Tiling& tiling, int64_t task) {
-  const KvLayout& layout = *job.cache.layout;
-  const int group = job.options.head_count / layout.kv_head_count;
+// The blocks that a chunk writes to.
+int64_t first_block(const AttentionChunk& chunk) {
+  return chunk.first_slot / chunk.cache.layout->block_tokens;
+}
+int64_t block_count(const AttentionChunk& chunk) {
+  if (chunk.keys.rows == 0) return 0;
+  const int64_t last = chunk.first_slot + chunk.keys.rows - 1;
+  return last / chunk.cache.layout->block_tokens - first_block(chunk) + 1;
+}
+
+// What goes into the `index`-th of these blocks, so that no two threads write to one group.
+void store_block(const Context& context, const AttentionChunk& chunk, int layer, int64_t index) {
+  const KvLayout& layout = *chunk.cache.layout;
+  const int64_t slot = (first_block(chunk) + index) * layout.block_tokens;
+  const int64_t begin = std::max<int64_t>(0, slot - chunk.first_slot);
+  const int64_t end = std::min(chunk.keys.rows, slot + layout.block_tokens - chunk.first_slot);
+  for (int head = 0; head < layout.kv_head_count; ++head) {
+    store_head(context, chunk, layer, head, begin, end);
+  }
+}
+
+// ---- attending ---------------------------------------------------------------------------------
+
+// How one chunk is cut. A task is (tile of tokens, key-value head, chunk of its query heads, part
+// of the keys), the last of them the quickest to change.
+struct Plan {
+  int heads_per_task = 1;
+  int head_chunks = 1;
+  int64_t tokens_per_task = 1;
+  int64_t token_tiles = 1;
+  int64_t parts = 1;
+  int64_t blocks_per_part = 0;  // where parts > 1: of the cache, from the first that is read
+  bool stores = false;          // the task of the last part stores its head's new row
+  int64_t products = 0;         // about
+
+  int64_t tiles(const KvLayout& layout) const {
+    return int64_t{layout.kv_head_count} * head_chunks * token_tiles;
+  }
+};
+
+struct KeyRange {
+  int64_t begin;
+  int64_t end;
+};
+// What tokens [token, token + count) of a chunk see together.
+KeyRange keys_of(const AttentionChunk& chunk, const AttentionOptions& options, int64_t token,
+                 int64_t count) {
+  const int64_t position = chunk.first_slot + token;
+  const int64_t begin =
+      options.window > 0 ? std::max<int64_t>(0, position - options.window + 1) : 0;
+  return {begin, position + count};
+}
+
+void plan_parts(const AttentionChunk& chunk, const AttentionOptions& options, Plan& plan) {
+  const KeyRange keys = keys_of(chunk, options, 0, chunk.queries.rows);
+  const int64_t wanted = std::min((keys.end - keys.begin) / kKeysPerPart, kPartsMax);
+  if (wanted <= 1 || plan.token_tiles > 1) return;
+  const int block_tokens = chunk.cache.layout->block_tokens;
+  const int64_t blocks = (keys.end - 1) / block_tokens - keys.begin / block_tokens + 1;
+  plan.blocks_per_part = (blocks + wanted - 1) / wanted;
+  plan.parts = (blocks + plan.blocks_per_part - 1) / plan.blocks_per_part;
+}
+
+Plan make_plan(const Context& context, const AttentionChunk& chunk,
+               const AttentionOptions& options) {
+  Plan plan;
+  const int64_t tokens = chunk.queries.rows;
+  if (tokens == 0) {
+    plan.token_tiles = 0;
+    return plan;
+  }
+  const int rows = context.kernels.attention_rows;
+  const int group = options.head_count / chunk.cache.layout->kv_head_count;
+  plan.heads_per_task = std::min(group, rows);
+  plan.head_chunks = (group + plan.heads_per_task - 1) / plan.heads_per_task;
+  plan.tokens_per_task = std::max(1, rows / plan.heads_per_task);
+  plan.token_tiles = (tokens + plan.tokens_per_task - 1) / plan.tokens_per_task;
+  if (tokens <= kSplitTokensMax) plan_parts(chunk, options, plan);
+  plan.stores = chunk.keys.rows == 1 && tokens == 1 && plan.head_chunks == 1;
+  const KeyRange keys = keys_of(chunk, options, 0, tokens);
+  plan.products = tokens * (keys.end - keys.begin) * 2 * chunk.queries.cols;
+  return plan;
+}
+
+// All keys of a tile; scratch, partial results and parts are left to the caller.
+kernels::AttentionSlice make_slice(const AttentionChunk& chunk, int layer,
+                                   const AttentionOptions& options, const Plan& plan,
+                                   int64_t tile) {
+  const KvLayout& layout = *chunk.cache.layout;
+  const int group = options.head_count / layout.kv_head_count;
   // Later tokens see more keys: they go first, so that the last tasks are short.
-  const int64_t heads = int64_t{layout.kv_head_count} * tiling.head_chunks;
-  const int64_t tile = tiling.token_tiles - 1 - task / heads;
-  const auto kv_head = static_cast<int>(task % heads / tiling.head_chunks);
-  const auto first_head = static_cast<int>(task % tiling.head_chunks) * tiling.heads_per_task;
-  const int64_t token = tile * tiling.tokens_per_task;
+  const int64_t heads = int64_t{layout.kv_head_count} * plan.head_chunks;
+  const int64_t token = (plan.token_tiles - 1 - tile / heads) * plan.tokens_per_task;
+  const auto kv_head = static_cast<int>(tile % heads / plan.head_chunks);
+  const auto first_head = static_cast<int>(tile % plan.head_chunks) * plan.heads_per_task;
   const int64_t column = (int64_t{kv_head} * group + first_head) * layout.head_dim;
 
   kernels::AttentionSlice slice;
   slice.cache_type = layout.type;
-  slice.blocks = job.cache.blocks.data();
+  slice.blocks = chunk.cache.blocks.data();
   slice.block_tokens = layout.block_tokens;
-  slice.key_offset = layout.key_offset(job.layer, kv_head);
-  slice.value_offset = layout.value_offset(job.layer, kv_head);
+  slice.group_bytes = layout.group_bytes();
+  slice.key_offset = layout.key_offset(layer, kv_head);
+  slice.value_offset = layout.value_offset(layer, kv_head);
   slice.head_dim = layout.head_dim;
-  slice.queries = job.queries.row(token) + column;
-  slice.query_stride = job.queries.stride;
-  slice.tokens = static_cast<int>(std::min(tiling.tokens_per_task, job.queries.rows - token));
-  slice.heads = std::min(tiling.heads_per_task, group - first_head);
-  slice.first_position = job.first_slot + token;
-  slice.window = job.options.window;
-  slice.key_begin =
-      slice.window > 0 ? std::max<int64_t>(0, slice.first_position - slice.window + 1) : 0;
-  slice.key_end = slice.first_position + slice.tokens;
-  slice.scale = job.options.scale;
-  slice.soft_cap = job.options.soft_cap;
-  slice.out = job.out.row(token) + column;
-  slice.out_stride = job.out.stride;
+  slice.queries = chunk.queries.row(token) + column;
+  slice.query_stride = chunk.queries.stride;
+  slice.tokens = static_cast<int>(std::min(plan.tokens_per_task, chunk.queries.rows - token));
+  slice.heads = std::min(plan.heads_per_task, group - first_head);
+  slice.first_position = chunk.first_slot + token;
+  slice.window = options.window;
+  const KeyRange keys = keys_of(chunk, options, token, slice.tokens);
+  slice.key_begin = keys.begin;
+  slice.key_end = keys.end;
+  slice.scale = options.scale;
+  slice.soft_cap = options.soft_cap;
+  slice.out = chunk.out.row(token) + column;
+  slice.out_stride = chunk.out.stride;
   return slice;
 }
 
-void attend(const Context& context, kernels::AttentionSlice slice) {
-  slice.scratch = task_scratch().floats(
-      context.kernels.attention_scratch_values(slice.tokens, slice.heads, slice.head_dim));
-  context.kernels.attention(slice);
-}
+// One batch in one layer, with the memory of its partial results.
+class Attention {
+ public:
+  Attention(const Context& context, int layer, const AttentionOptions& options,
+            std::span<const AttentionChunk> chunks)
+      : context_(context), layer_(layer), options_(options), chunks_(chunks) {
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      plans_[i] = make_plan(context, chunks[i], options);
+      const int64_t tiles = plans_[i].tiles(*chunks[i].cache.layout);
+      first_tasks_[i + 1] = first_tasks_[i] + tiles * plans_[i].parts;
+      first_stores_[i + 1] = first_stores_[i] + (plans_[i].stores ? 0 : block_count(chunks[i]));
+      products_ += plans_[i].products;
+    }
+    allocate_partials();
+  }
 
-// Every task's keys in `parts` parts of `part_keys`, then the parts of each row together.
-void attend_in_parts(const Context& context, const Job& job, const Tiling& tiling, int64_t tasks,
-                     int64_t parts, int64_t part_keys) {
-  const KvLayout& layout = *job.cache.layout;
-  const int64_t row_values = 2 + layout.head_dim;
-  const int64_t rows_max = tiling.tokens_per_task * tiling.heads_per_task;
-  const int64_t part_values = rows_max * row_values;
-  float* partial = operation_scratch().floats(static_cast<size_t>(tasks * parts * part_values));
-  context.threads.run(tasks * parts, [&](int64_t index) {
-    kernels::AttentionSlice slice = make_slice(job, tiling, index / parts);
-    slice.partial = partial + index * part_values;
-    const int64_t begin = slice.key_begin;
-    slice.key_begin = std::min(begin + index % parts * part_keys, slice.key_end);
-    slice.key_end = std::min(slice.key_begin + part_keys, slice.key_end);
-    attend(context, slice);
-  });
-  for (int64_t task = 0; task < tasks; ++task) {
-    const kernels::AttentionSlice slice = make_slice(job, tiling, task);
-    for (int row = 0; row < slice.tokens * slice.heads; ++row) {
-      context.kernels.merge_attention(partial + task * parts * part_values + row * row_values,
-                                      static_cast<int>(parts), part_values, layout.head_dim,
-                                      slice.out + row / slice.heads * slice.out_stride +
-                                          int64_t{row % slice.heads} * layout.head_dim);
+  void run() {
+    run_all(first_stores_, [this](size_t chunk, int64_t index) {
+      store_block(context_, chunks_[chunk], layer_, index);
+    });
+    run_all(first_tasks_, [this](size_t chunk, int64_t index) { run_task(chunk, index); });
+  }
+
+ private:
+  using Starts = std::array<int64_t, kAttentionChunksMax + 1>;
+
+  // Results of the parts of a chunk's tiles: [tiles][parts][rows, 2 + head_dim], and for each tile
+  // how many parts are not done.
+  struct Partials {
+    float* values = nullptr;
+    std::atomic<int32_t>* left = nullptr;
+    int64_t row_values = 0;
+    int64_t part_values = 0;
+  };
+
+  void allocate_partials() {
+    size_t counters = 0;
+    size_t values = 0;
+    for (size_t i = 0; i < chunks_.size(); ++i) {
+      if (plans_[i].parts == 1) continue;
+      const KvLayout& layout = *chunks_[i].cache.layout;
+      partials_[i].row_values = 2 + layout.head_dim;
+      partials_[i].part_values =
+          plans_[i].heads_per_task * chunks_[i].queries.rows * partials_[i].row_values;
+      const int64_t tiles = plans_[i].tiles(layout);
+      counters += static_cast<size_t>(tiles);
+      values += static_cast<size_t>(tiles * plans_[i].parts * partials_[i].part_values);
+    }
+    if (counters == 0) return;
+    std::byte* memory =
+        operation_scratch().bytes(values * sizeof(float) + counters * sizeof(std::atomic<int32_t>));
+    auto* next_values = reinterpret_cast<float*>(memory);
+    std::byte* next_counter = memory + values * sizeof(float);
+    for (size_t i = 0; i < chunks_.size(); ++i) {
+      if (plans_[i].parts == 1) continue;
+      const int64_t tiles = plans_[i].tiles(*chunks_[i].cache.layout);
+      partials_[i].values = next_values;
+      next_values += tiles * plans_[i].parts * partials_[i].part_values;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        auto* counter =
+            new (next_counter) std::atomic<int32_t>(static_cast<int32_t>(plans_[i].parts));
+        if (tile == 0) partials_[i].left = counter;
+        next_counter += sizeof(*counter);
+      }
     }
   }
-}
+
+  template <typename Body>
+  void run_all(const Starts& starts, const Body& body) {
+    const int64_t count = starts[chunks_.size()];
+    auto run_one = [&](int64_t task) {
+      const auto end = starts.begin() + static_cast<int64_t>(chunks_.size());
+      const auto after = std::upper_bound(starts.begin(), end, task);
+      const auto chunk = static_cast<size_t>(after - starts.begin()) - 1;
+      body(chunk, task - starts[chunk]);
+    };
+    if (products_ >= kProductsPerWake) return context_.threads.run(count, run_one);
+    for (int64_t task = 0; task < count; ++task) run_one(task);
+  }
+
+  void run_task(size_t index, int64_t task) {
+    const AttentionChunk& chunk = chunks_[index];
+    const Plan& plan = plans_[index];
+    const int64_t tile = task / plan.parts;
+    const int64_t part = task % plan.parts;
+    if (plan.stores && part == plan.parts - 1) {
+      store_head(context_, chunk, layer_, static_cast<int>(tile), 0, 1);
+    }
+    kernels::AttentionSlice slice = make_slice(chunk, layer_, options_, plan, tile);
+    slice.scratch = task_scratch().floats(context_.kernels.attention_scratch_values(
+        slice.cache_type, slice.tokens, slice.heads, slice.head_dim));
+    if (plan.parts == 1) return context_.kernels.attention(slice);
+
+    const Partials& partials = partials_[index];
+    float* parts = partials.values + tile * plan.parts * partials.part_values;
+    slice.partial = parts + part * partials.part_values;
+    const int64_t blocks = slice.key_begin / slice.block_tokens + part * plan.blocks_per_part;
+    slice.key_begin = std::max(slice.key_begin, blocks * slice.block_tokens);
+    slice.key_end = std::min(slice.key_end, (blocks + plan.blocks_per_part) * slice.block_tokens);
+    context_.kernels.attention(slice);
+    // Whoever finishes the last part puts them together.
+    if (partials.left[tile].fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      merge(partials, slice, plan.parts, parts);
+    }
+  }
+
+  void merge(const Partials& partials, const kernels::AttentionSlice& slice, int64_t part_count,
+             const float* parts) const {
+    for (int row = 0; row < slice.tokens * slice.heads; ++row) {
+      context_.kernels.merge_attention(parts + row * partials.row_values,
+                                       static_cast<int>(part_count), partials.part_values,
+                                       slice.head_dim,
+                                       slice.out + row / slice.heads * slice.out_stride +
+                                           int64_t{row % slice.heads} * slice.head_dim);
+    }
+  }
+
+  const Context& context_;
+  const int layer_;
+  const AttentionOptions& options_;
+  const std::span<const AttentionChunk> chunks_;
+  int64_t products_ = 0;
+  std::array<Plan, kAttentionChunksMax> plans_;
+  std::array<Partials, kAttentionChunksMax> partials_;
+  Starts first_tasks_{};
+  Starts first_stores_{};
+};
 
 }  // namespace
 
 void store_kv(const Context& context, const KvView& cache, int layer, int64_t first_slot,
               ConstMatrixView keys, ConstMatrixView values) {
-  const KvLayout& layout = *cache.layout;
-  require_same_shape("store_kv", keys, values);
-  check_cache("store_kv", cache, layer, first_slot, keys.rows);
-  require_shape(keys.cols == int64_t{layout.kv_head_count} * layout.head_dim,
-                "store_kv: {} columns for {} heads of {}", keys.cols, layout.kv_head_count,
-                layout.head_dim);
-  const auto store = [&](const float* from, std::byte* to) {
-    if (layout.type == DataType::kF16) {
-      context.kernels.store_half(from, to, layout.head_dim);
-    } else {
-      std::memcpy(to, from, layout.row_bytes());
-    }
-  };
-  context.threads.run_ranges(keys.rows, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t slot = first_slot + t;
-      std::byte* block = cache.blocks[static_cast<size_t>(slot / layout.block_tokens)] +
-                         static_cast<size_t>(slot % layout.block_tokens) * layout.row_bytes();
-      for (int head = 0; head < layout.kv_head_count; ++head) {
-        const int64_t column = int64_t{head} * layout.head_dim;
-        store(keys.row(t) + column, block + layout.key_offset(layer, head));
-        store(values.row(t) + column, block + layout.value_offset(layer, head));
-      }
-    }
-  });
+  const AttentionChunk chunk{cache, first_slot, keys, values, {}, {}};
+  check_rows(chunk, layer);
+  context.threads.run(block_count(chunk),
+                      [&](int64_t index) { store_block(context, chunk, layer, index); });
 }
 
 void attention(const Context& context, const KvView& cache, int layer, int64_t first_slot,
                const AttentionOptions& options, ConstMatrixView queries, MatrixView out) {
-  const Job job{cache, layer, first_slot, options, queries, out};
-  check_attention(job);
-  if (queries.rows == 0) return;
-  const Tiling tiling = plan_tiles(context, job);
-  const int64_t tasks =
-      int64_t{cache.layout->kv_head_count} * tiling.head_chunks * tiling.token_tiles;
-  if (queries.rows <= kSplitTokensMax) {
-    const kernels::AttentionSlice last = make_slice(job, tiling, 0);
-    const int64_t keys = last.key_end - last.key_begin;
-    const int64_t parts = std::min((keys + kKeysPerPart - 1) / kKeysPerPart, kPartsMax);
-    if (parts > 1) {
-      const int64_t part_keys = (keys + parts - 1) / parts;
-      return attend_in_parts(context, job, tiling, tasks, parts, part_keys);
-    }
+  const AttentionChunk chunk{cache, first_slot, {}, {}, queries, out};
+  check_queries(chunk, layer, options);
+  Attention(context, layer, options, {&chunk, 1}).run();
+}
+
+void attention(const Context& context, int layer, const AttentionOptions& options,
+               std::span<const AttentionChunk> chunks) {
+  require_shape(chunks.size() <= kAttentionChunksMax, "attention: {} chunks at once",
+                chunks.size());
+  for (const AttentionChunk& chunk : chunks) {
+    check_rows(chunk, layer);
+    check_queries(chunk, layer, options);
   }
-  context.threads.run(tasks, [&](int64_t task) { attend(context, make_slice(job, tiling, task)); });
+  Attention(context, layer, options, chunks).run();
 }
 
 }  // namespace minim

@@ -69,7 +69,7 @@ struct RopeTable {
 void rope(const Context& context, const RopeTable& table, std::span<const int32_t> positions,
           int head_dim, MatrixView x);
 
-// Appends rows of keys and values of one layer to the cache.
+// Appends rows of keys and values of one layer to the cache, rounded to its type.
 // keys, values: [tokens, kv_heads * head_dim], stored at slots [first_slot, first_slot + tokens).
 void store_kv(const Context& context, const KvView& cache, int layer, int64_t first_slot,
               ConstMatrixView keys, ConstMatrixView values);
@@ -82,8 +82,25 @@ struct AttentionOptions {
 };
 // Causal attention of one sequence over its cache: query t sees slots [0, first_slot + t], with
 // online softmax, in memory that does not grow with the context (Milakov and Gimelshein, 2018).
-// queries, out: [tokens, heads * head_dim].
+// queries, out: [tokens, heads * head_dim]. With caches of q8_0 and q4_0 scores are products of
+// queries rounded to 8 bits, a scale for each 32 values.
 void attention(const Context& context, const KvView& cache, int layer, int64_t first_slot,
                const AttentionOptions& options, ConstMatrixView queries, MatrixView out);
+
+// Rows of one sequence in a batch: what store_kv() and attention() take. Keys and values are stored
+// first; there may be none.
+struct AttentionChunk {
+  KvView cache;
+  int64_t first_slot = 0;
+  ConstMatrixView keys;    // [tokens, kv_heads * head_dim]
+  ConstMatrixView values;  // [tokens, kv_heads * head_dim]
+  ConstMatrixView queries;
+  MatrixView out;
+};
+constexpr size_t kAttentionChunksMax = 64;
+// All chunks at once, split over the threads together. REQUIRES: no chunk stores into a block that
+// another one reads or writes.
+void attention(const Context& context, int layer, const AttentionOptions& options,
+               std::span<const AttentionChunk> chunks);
 
 }  // namespace minim
