@@ -109,6 +109,7 @@ Action add_bench(CLI::App& app) {
       ->check(CLI::IsMember({"f16", "f32"}))
       ->capture_default_str();
   app.add_flag("--json", options->json, "Print JSON");
+  add_precision_option(app, options->engine);
   add_engine_options(app, options->engine);
   app.footer(
       "Medians of several runs; tokens are random and nothing is sampled.\n"

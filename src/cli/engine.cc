@@ -28,6 +28,11 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "No progress and no statistics");
 }
 
+void add_precision_option(CLI::App& app, EngineOptions& options) {
+  app.add_flag("--exact", options.exact,
+               "Multiply quantised weights with float activations, not rounded to 8 bits; slower");
+}
+
 void add_model_options(CLI::App& app, ModelOptions& options) {
   app.add_option("MODEL", options.path, "GGUF file, Hugging Face folder or llama2.c checkpoint")
       ->required();
@@ -73,7 +78,8 @@ Engine::Engine(const EngineOptions& options)
     : threads_(options.threads > 0 ? options.threads : cpu_count()),
       context_{threads_, kernels::select_kernel_table_from_environment(),
                stderr_log(options.verbose)},
-      quiet_(options.quiet) {}
+      quiet_(options.quiet),
+      precision_(options.exact ? MatmulPrecision::kFloat32 : MatmulPrecision::kInt8) {}
 
 std::shared_ptr<const ModelFile> open_model(const ModelOptions& options) {
   return open_model_file(options.path, {.tokenizer = options.tokenizer});
@@ -87,7 +93,9 @@ std::shared_ptr<const Model> load_model(const Engine& engine, std::shared_ptr<co
                                         int64_t context_tokens) {
   ProgressDisplay display(engine.quiet());
   return Model::load(engine.context(), std::move(file),
-                     {.context_length = context_tokens, .progress = display.sink()});
+                     {.context_length = context_tokens,
+                      .precision = engine.precision(),
+                      .progress = display.sink()});
 }
 
 void refuse_overwrite(const std::string& path, bool force) {

@@ -21,8 +21,11 @@ struct EngineOptions {
   int threads = 0;  // 0: one for each processor
   bool verbose = false;
   bool quiet = false;
+  bool exact = false;  // float activations, where 8 bits would do
 };
 void add_engine_options(CLI::App& app, EngineOptions& options);
+// For commands that run a model.
+void add_precision_option(CLI::App& app, EngineOptions& options);
 
 struct ModelOptions {
   std::string path;
@@ -46,11 +49,13 @@ class Engine {
 
   const Context& context() const { return context_; }
   bool quiet() const { return quiet_; }
+  MatmulPrecision precision() const { return precision_; }
 
  private:
   ThreadPool threads_;
   Context context_;
   bool quiet_;
+  MatmulPrecision precision_;
 };
 
 std::shared_ptr<const ModelFile> open_model(const ModelOptions& options);

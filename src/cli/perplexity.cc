@@ -121,6 +121,7 @@ Action add_perplexity(CLI::App& app) {
   app.add_option("--compare-base", options->compare_base, "Compare with predictions stored before");
   add_cache_type_option(app, options->cache_type);
   app.add_flag("--json", options->json, "Print JSON");
+  add_precision_option(app, options->engine);
   add_engine_options(app, options->engine);
   app.footer(
       "What did 4 bits cost?\n"

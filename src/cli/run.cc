@@ -234,6 +234,7 @@ Action add_run(CLI::App& app) {
   app.add_flag("--ignore-end", options->ignore_end, "Go on past the model's end-of-text token");
   app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
   app.add_flag("--json", options->json, "Print one JSON object at the end");
+  add_precision_option(app, options->engine);
   add_engine_options(app, options->engine);
   app.footer(
       "Examples:\n"

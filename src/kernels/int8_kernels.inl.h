@@ -29,8 +29,28 @@ constexpr MatmulKernel kInt8Kernels[] = {
     int8_kernel<Mxfp4>(), int8_kernel<Nf4>(),  int8_kernel<Tq1_0>(), int8_kernel<Tq2_0>(),
 };
 
-constexpr MatmulList make_int8_list() {
-  return {kInt8Kernels, sizeof(kInt8Kernels) / sizeof(kInt8Kernels[0])};
+int64_t probe_int8_products(int64_t steps) noexcept {
+  constexpr int kChains = 12;  // enough to hide the latency of every machine so far
+  alignas(64) static constexpr uint8_t kBytes[4 * V::kLanes] = {1, 2, 3};
+  V::I sums[kChains];
+  MINIM_UNROLL
+  for (int i = 0; i < kChains; ++i) sums[i] = V::broadcast_i(&i);  // or all would be one
+  const V::I factor = V::load_i(kBytes);
+  for (int64_t step = 0; step < steps; ++step) {
+    MINIM_UNROLL
+    for (int i = 0; i < kChains; ++i) {
+      sums[i] = V::dot(sums[i], factor, factor);
+      asm volatile("" : MINIM_REGISTER(sums[i]));  // every product is computed, in its register
+    }
+  }
+  for (int i = 1; i < kChains; ++i) sums[0] = V::or_i(sums[0], sums[i]);
+  asm volatile("" : MINIM_REGISTER(sums[0]));
+  return steps * 2 * kChains * 4 * V::kLanes;
+}
+
+constexpr Int8Kernels make_int8_kernels() {
+  return {.matmuls = {kInt8Kernels, sizeof(kInt8Kernels) / sizeof(kInt8Kernels[0])},
+          .probe_products = probe_int8_products};
 }
 
 }  // namespace

@@ -57,6 +57,13 @@ struct MatmulList {
   int count;
 };
 
+// The part of a table that extensions for whole-number products replace.
+struct Int8Kernels {
+  MatmulList matmuls;  // kInt8: every type of whole-number codes
+  // Operations done in `steps` rounds of independent products of bytes, for benchmarks.
+  int64_t (*probe_products)(int64_t steps) noexcept;
+};
+
 enum class Activation { kSilu, kGeluTanh, kGeluErf, kReluSquared };
 
 enum class RopePairing {
@@ -131,7 +138,7 @@ struct KernelTable {
   InstructionSet set;
 
   MatmulList float_matmuls;  // kFloat32: every weight type
-  MatmulList int8_matmuls;   // kInt8: every type of whole-number codes
+  Int8Kernels int8;
 
   void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x
   void (*scale)(float factor, float* x, int64_t count) noexcept;

@@ -36,7 +36,7 @@ constexpr MatmulKernel kFloatKernels[] = {
 constexpr KernelTable make_table(InstructionSet set) {
   return {.set = set,
           .float_matmuls = {kFloatKernels, sizeof(kFloatKernels) / sizeof(kFloatKernels[0])},
-          .int8_matmuls = make_int8_list(),
+          .int8 = make_int8_kernels(),
           .add = add_row,
           .scale = scale_row,
           .soft_cap = soft_cap_row,

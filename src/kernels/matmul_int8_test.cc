@@ -171,6 +171,7 @@ TEST(MatmulInt8, AllRemaindersOfRowsAndTokens) {
       for (int64_t rows = 1; rows <= 49; ++rows) check_product(kernel, rows, 96, 3, rng);
       for (int64_t rows = 1; rows <= 49; ++rows) check_product(kernel, rows, 32, 19, rng);
       for (int64_t tokens = 1; tokens <= 32; ++tokens) check_product(kernel, 18, 288, tokens, rng);
+      check_product(kernel, 70, 8192 + 288, 40, rng);  // more columns than are widened at a time
     }
   }
 }

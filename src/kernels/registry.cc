@@ -17,13 +17,13 @@ namespace avx2 {
 extern const KernelTable kTable;
 }
 namespace avx_vnni {
-extern const MatmulList kInt8Matmuls;
+extern const Int8Kernels kInt8;
 }
 namespace avx512 {
 extern const KernelTable kTable;
 }
 namespace avx512_vnni {
-extern const MatmulList kInt8Matmuls;
+extern const Int8Kernels kInt8;
 }
 #endif
 
@@ -31,17 +31,17 @@ namespace {
 
 #if defined(__x86_64__)
 // What an extension adds to `base`.
-KernelTable extend(KernelTable base, InstructionSet set, const MatmulList& int8_matmuls) {
+KernelTable extend(KernelTable base, InstructionSet set, const Int8Kernels& int8) {
   base.set = set;
-  base.int8_matmuls = int8_matmuls;
+  base.int8 = int8;
   return base;
 }
 
 std::span<const KernelTable* const> all_tables() {
   static const KernelTable kAvxVnni =
-      extend(avx2::kTable, InstructionSet::kAvxVnni, avx_vnni::kInt8Matmuls);
+      extend(avx2::kTable, InstructionSet::kAvxVnni, avx_vnni::kInt8);
   static const KernelTable kAvx512Vnni =
-      extend(avx512::kTable, InstructionSet::kAvx512Vnni, avx512_vnni::kInt8Matmuls);
+      extend(avx512::kTable, InstructionSet::kAvx512Vnni, avx512_vnni::kInt8);
   static const KernelTable* const kTables[] = {&scalar::kTable, &avx2::kTable, &kAvxVnni,
                                                &avx512::kTable, &kAvx512Vnni};
   return kTables;
@@ -120,7 +120,7 @@ const MatmulKernel* find_matmul_kernel(const KernelTable& table, DataType type,
 
 std::vector<const MatmulKernel*> matmul_kernels(const KernelTable& table) {
   std::vector<const MatmulKernel*> kernels;
-  for (const MatmulList& list : {table.float_matmuls, table.int8_matmuls}) {
+  for (const MatmulList& list : {table.float_matmuls, table.int8.matmuls}) {
     for (int i = 0; i < list.count; ++i) kernels.push_back(list.kernels + i);
   }
   return kernels;

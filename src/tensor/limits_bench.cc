@@ -51,12 +51,15 @@ double median_seconds(const Context& context, const Options& options,
 Limits measure_limits(const Context& context, const Options& options) {
   const int threads = context.threads.thread_count();
   const int64_t steps = options.tiny ? 1000 : 1000000;
+  const auto rate = [&](auto probe) {
+    const double operations = static_cast<double>(probe(steps)) * threads;
+    return operations / median_seconds(context, options, [&] {
+             context.threads.run(threads, [&](int64_t) { probe(steps); });
+           });
+  };
   Limits limits;
-  const double operations = static_cast<double>(context.kernels.probe_products(steps)) * threads;
-  limits.flops =
-      operations / median_seconds(context, options, [&] {
-        context.threads.run(threads, [&](int64_t) { context.kernels.probe_products(steps); });
-      });
+  limits.flops = rate(context.kernels.probe_products);
+  limits.int8_operations = rate(context.kernels.int8.probe_products);
   const int64_t count = options.tiny ? 1 << 16 : int64_t{1} << 26;  // 256 MiB: no cache holds it
   const std::vector<float> memory(static_cast<size_t>(count), 1.0f);
   volatile float sink = 0;
@@ -75,8 +78,9 @@ void run_work(const Context& context, const Options& options, const Limits& limi
   const double seconds = median_seconds(context, options, work.body);
   const double flops = work.flops / seconds;
   const double bytes = work.bytes / seconds;
-  std::printf("%-44s %10.1f us %8.1f GFLOP/s (%3.0f %%) %7.2f GB/s (%3.0f %%)\n", work.name.c_str(),
-              seconds * 1e6, flops * 1e-9, 100 * flops / limits.flops, bytes * 1e-9,
+  const double flops_limit = work.int8 ? limits.int8_operations : limits.flops;
+  std::printf("%-44s %10.1f us %8.1f GOP/s (%3.0f %%) %7.2f GB/s (%3.0f %%)\n", work.name.c_str(),
+              seconds * 1e6, flops * 1e-9, 100 * flops / flops_limit, bytes * 1e-9,
               100 * bytes / limits.bytes_per_second);
   std::fflush(stdout);
 }
@@ -89,9 +93,9 @@ int main(int argc, char** argv) {
   minim::ThreadPool pool(threads != nullptr ? std::max(1, std::atoi(threads)) : minim::cpu_count());
   const minim::Context context{pool, minim::kernels::select_kernel_table_from_environment(), {}};
   const auto limits = minim::bench::measure_limits(context, options);
-  std::printf("%s kernels, %d threads: %.0f GFLOP/s, %.1f GB/s\n",
+  std::printf("%s kernels, %d threads: %.0f GFLOP/s in float, %.0f GOP/s in bytes, %.1f GB/s\n",
               minim::instruction_set_name(context.kernels.set), pool.thread_count(),
-              limits.flops * 1e-9, limits.bytes_per_second * 1e-9);
+              limits.flops * 1e-9, limits.int8_operations * 1e-9, limits.bytes_per_second * 1e-9);
   minim::bench::run_matmul_benchmarks(context, options, limits);
   minim::bench::run_attention_benchmarks(context, options, limits);
   return 0;

@@ -11,6 +11,7 @@ namespace minim::bench {
 
 struct Limits {
   double flops = 0;             // fused products in float, all threads, 2 operations each
+  double int8_operations = 0;   // products of bytes, likewise
   double bytes_per_second = 0;  // reads from memory, all threads
 };
 
@@ -21,6 +22,7 @@ struct Work {
   double flops = 0;  // of one call
   double bytes = 0;  // that one call must read
   std::function<void()> body;
+  bool int8 = false;  // the operations are products of bytes
 };
 
 // Prints the median time of a call, and what it is of the limits.

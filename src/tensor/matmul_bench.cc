@@ -45,7 +45,8 @@ void run_product(const Context& context, const Options& options, const Limits& l
       {name, 2.0 * static_cast<double>(rows * cols * tokens), static_cast<double>(weights.bytes()),
        [&] {
          matmul(context, weights, {x.data(), tokens, cols, cols}, {out.data(), tokens, rows, rows});
-       }});
+       },
+       kernel.precision == MatmulPrecision::kInt8});
 }
 
 }  // namespace

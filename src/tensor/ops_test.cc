@@ -248,7 +248,7 @@ TEST_F(Ops, KernelsMayPackWeightsAndPrepareInputs) {
        .multiply = backwards::multiply}};
   kernels::KernelTable table = context_.kernels;
   table.float_matmuls = {rows, 1};
-  table.int8_matmuls = {rows + 1, 1};
+  table.int8.matmuls = {rows + 1, 1};
   const Context context{pool_, table, {}};
 
   const RandomWeights weights = random_weights(rng_, DataType::kF32, 50, 64);

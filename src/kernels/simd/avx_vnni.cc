@@ -5,7 +5,7 @@
 #include "kernels/int8_kernels.inl.h"
 
 namespace minim::kernels::avx_vnni {
-extern const MatmulList kInt8Matmuls;
-constinit const MatmulList kInt8Matmuls = make_int8_list();
+extern const Int8Kernels kInt8;
+constinit const Int8Kernels kInt8 = make_int8_kernels();
 }  // namespace minim::kernels::avx_vnni
 #endif
