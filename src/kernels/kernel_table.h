@@ -11,10 +11,11 @@
 
 namespace minim::kernels {
 
-// How the products of a matrix are formed.
+// How the products of a matrix are formed, the finest first.
 enum class MatmulPrecision {
-  kFloat32,  // weights become floats; products and sums in float, whatever the type
-  kInt8,     // activations rounded to 8 bits a value, products of integers
+  kFloat32,   // weights become floats; products and sums in float, whatever the type
+  kBfloat16,  // of many tokens, weights and activations are rounded to bfloat16; sums in float
+  kInt8,      // activations rounded to 8 bits a value, products of integers
 };
 
 // One thread's part of out[t, r] = sum over c of weights[r, c] * x[t, c].
@@ -137,7 +138,8 @@ struct AttentionSlice {
 struct KernelTable {
   InstructionSet set;
 
-  MatmulList float_matmuls;  // kFloat32: every weight type
+  MatmulList float_matmuls;     // kFloat32: every weight type
+  MatmulList bfloat16_matmuls;  // kBfloat16: types of 16 bits, or none
   Int8Kernels int8;
 
   void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x

@@ -22,7 +22,7 @@ constexpr MatmulKernel float_kernel() {
           .dequantize_row = dequantize_stored_row<Type>,
           .prepared_bytes = nullptr,
           .prepare = nullptr,
-          .multiply = multiply_float<Type>};
+          .multiply = multiply_stored<Type, FloatLanes>};
 }
 
 constexpr MatmulKernel kFloatKernels[] = {
@@ -36,6 +36,7 @@ constexpr MatmulKernel kFloatKernels[] = {
 constexpr KernelTable make_table(InstructionSet set) {
   return {.set = set,
           .float_matmuls = {kFloatKernels, sizeof(kFloatKernels) / sizeof(kFloatKernels[0])},
+          .bfloat16_matmuls = {nullptr, 0},
           .int8 = make_int8_kernels(),
           .add = add_row,
           .scale = scale_row,

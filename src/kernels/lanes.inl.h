@@ -1,4 +1,4 @@
-// Rows of an output that need not be whole vectors.
+// Rows of values that need not be whole vectors.
 #pragma once
 
 #include "kernels/simd/attributes.h"
@@ -17,6 +17,29 @@ MINIM_INLINE void store_rows(float* out, V::F values, int lanes) {
     V::store(out, values);
   } else if (lanes > 0) {
     V::store_partial(out, values, lanes);
+  }
+}
+
+// out[i] = function(x[i]) over whole vectors and what is left. x and out may be the same.
+template <typename Function>
+MINIM_INLINE void map_row(const float* x, float* out, int64_t count, Function function) {
+  int64_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) V::store(out + i, function(V::load(x + i)));
+  if (const int rest = static_cast<int>(count - i); rest > 0) {
+    V::store_partial(out + i, function(V::load_partial(x + i, rest)), rest);
+  }
+}
+
+template <typename Function>
+MINIM_INLINE void map_rows(const float* x, const float* y, float* out, int64_t count,
+                           Function function) {
+  int64_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) {
+    V::store(out + i, function(V::load(x + i), V::load(y + i)));
+  }
+  if (const int rest = static_cast<int>(count - i); rest > 0) {
+    const V::F result = function(V::load_partial(x + i, rest), V::load_partial(y + i, rest));
+    V::store_partial(out + i, result, rest);
   }
 }
 

@@ -26,6 +26,12 @@ double float_bound(double magnitude, int64_t cols) {
   return magnitude * 0x1p-24 * (4 + std::sqrt(static_cast<double>(cols)) * 2);
 }
 
+// Weights and activations may each be off by half a unit of 8 bits.
+double bound(MatmulPrecision precision, double magnitude, int64_t cols) {
+  const double rounding = precision == MatmulPrecision::kBfloat16 ? magnitude * 0x1p-7 : 0.0;
+  return rounding + float_bound(magnitude, cols);
+}
+
 // Multiplies with guards around the output and compares each value.
 void check_product(const MatmulKernel& kernel, const Shape& shape, Rng& rng) {
   SCOPED_TRACE(fmt::format("{}: {} x {} by {} tokens", data_type_info(kernel.type).name, shape.rows,
@@ -57,7 +63,7 @@ void check_product(const MatmulKernel& kernel, const Shape& shape, Rng& rng) {
         magnitude += std::abs(term);
       }
       ASSERT_NEAR(out[static_cast<size_t>(t * out_stride + r)], want,
-                  float_bound(magnitude, shape.cols))
+                  bound(kernel.precision, magnitude, shape.cols))
           << "row " << r << ", token " << t;
     }
     for (int64_t r = shape.rows; r < out_stride; ++r) {
@@ -77,6 +83,23 @@ TEST(Matmul, FloatProductsOfPlainTypesOverAllRemainders) {
       for (int64_t rows = 1; rows <= 70; ++rows) check_product(kernel, {rows, 19, 9}, rng);
       for (int64_t tokens = 1; tokens <= 30; ++tokens) check_product(kernel, {34, 21, tokens}, rng);
       check_product(kernel, {131, 777, 25}, rng);
+      check_product(kernel, {70, 2048 + 77, 30}, rng);  // more columns than lanes of a block
+    }
+  }
+}
+
+TEST(Matmul, Bfloat16ProductsOverAllRemainders) {
+  for (const KernelTable* table : supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    Rng rng(testing::test_seed());
+    for (int i = 0; i < table->bfloat16_matmuls.count; ++i) {
+      const MatmulKernel& kernel = table->bfloat16_matmuls.kernels[i];
+      for (int64_t cols = 1; cols <= 70; ++cols) check_product(kernel, {5, cols, 1}, rng);
+      for (int64_t cols = 1; cols <= 70; ++cols) check_product(kernel, {3, cols, 11}, rng);
+      for (int64_t rows = 1; rows <= 70; ++rows) check_product(kernel, {rows, 19, 9}, rng);
+      for (int64_t tokens = 1; tokens <= 30; ++tokens) check_product(kernel, {34, 21, tokens}, rng);
+      check_product(kernel, {131, 777, 25}, rng);
+      check_product(kernel, {70, 4096 + 77, 30}, rng);
     }
   }
 }

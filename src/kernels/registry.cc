@@ -25,6 +25,9 @@ extern const KernelTable kTable;
 namespace avx512_vnni {
 extern const Int8Kernels kInt8;
 }
+namespace avx512_bf16 {
+extern const MatmulList kMatmuls;
+}
 #endif
 
 namespace {
@@ -42,8 +45,13 @@ std::span<const KernelTable* const> all_tables() {
       extend(avx2::kTable, InstructionSet::kAvxVnni, avx_vnni::kInt8);
   static const KernelTable kAvx512Vnni =
       extend(avx512::kTable, InstructionSet::kAvx512Vnni, avx512_vnni::kInt8);
+  static const KernelTable kAvx512Bf16 = [] {
+    KernelTable table = extend(avx512::kTable, InstructionSet::kAvx512Bf16, avx512_vnni::kInt8);
+    table.bfloat16_matmuls = avx512_bf16::kMatmuls;
+    return table;
+  }();
   static const KernelTable* const kTables[] = {&scalar::kTable, &avx2::kTable, &kAvxVnni,
-                                               &avx512::kTable, &kAvx512Vnni};
+                                               &avx512::kTable, &kAvx512Vnni,  &kAvx512Bf16};
   return kTables;
 }
 #else
@@ -120,7 +128,7 @@ const MatmulKernel* find_matmul_kernel(const KernelTable& table, DataType type,
 
 std::vector<const MatmulKernel*> matmul_kernels(const KernelTable& table) {
   std::vector<const MatmulKernel*> kernels;
-  for (const MatmulList& list : {table.float_matmuls, table.int8.matmuls}) {
+  for (const MatmulList& list : {table.float_matmuls, table.bfloat16_matmuls, table.int8.matmuls}) {
     for (int i = 0; i < list.count; ++i) kernels.push_back(list.kernels + i);
   }
   return kernels;

@@ -44,10 +44,13 @@ TEST(Registry, ForcedTableIsTheOneSelected) {
 }
 
 // The functions themselves differ from table to table: the name is not all that was switched.
-TEST(Registry, TablesShareNoInt8Product) {
-  std::set<decltype(MatmulKernel::multiply)> products;
+TEST(Registry, TablesDifferInTheirProducts) {
+  std::set<std::pair<decltype(MatmulKernel::multiply), decltype(MatmulKernel::multiply)>> products;
   for (const KernelTable* table : kernel_tables()) {
-    products.insert(find_matmul_kernel(*table, DataType::kQ4_0, MatmulPrecision::kInt8)->multiply);
+    const MatmulKernel* bfloat16 =
+        find_matmul_kernel(*table, DataType::kBf16, MatmulPrecision::kBfloat16);
+    const MatmulKernel* int8 = find_matmul_kernel(*table, DataType::kQ4_0, MatmulPrecision::kInt8);
+    products.insert({bfloat16 != nullptr ? bfloat16->multiply : nullptr, int8->multiply});
   }
   EXPECT_EQ(products.size(), kernel_tables().size());
 }

@@ -2,33 +2,11 @@
 #pragma once
 
 #include "kernels/kernel_table.h"
+#include "kernels/lanes.inl.h"
 #include "kernels/math.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
-
-// out[i] = function(x[i]) over whole vectors and what is left. x and out may be the same.
-template <typename Function>
-MINIM_INLINE void map_row(const float* x, float* out, int64_t count, Function function) {
-  int64_t i = 0;
-  for (; i + V::kLanes <= count; i += V::kLanes) V::store(out + i, function(V::load(x + i)));
-  if (const int rest = static_cast<int>(count - i); rest > 0) {
-    V::store_partial(out + i, function(V::load_partial(x + i, rest)), rest);
-  }
-}
-
-template <typename Function>
-MINIM_INLINE void map_rows(const float* x, const float* y, float* out, int64_t count,
-                           Function function) {
-  int64_t i = 0;
-  for (; i + V::kLanes <= count; i += V::kLanes) {
-    V::store(out + i, function(V::load(x + i), V::load(y + i)));
-  }
-  if (const int rest = static_cast<int>(count - i); rest > 0) {
-    const V::F result = function(V::load_partial(x + i, rest), V::load_partial(y + i, rest));
-    V::store_partial(out + i, result, rest);
-  }
-}
 
 void add_row(const float* x, float* out, int64_t count) noexcept {
   map_rows(out, x, out, count, [](V::F a, V::F b) { return V::add(a, b); });

@@ -23,8 +23,9 @@ struct LoadOptions {
   // Tokens that a sequence will hold at most; 0: all that the model can. A smaller number picks the
   // short factors of models that have two sets (LongRoPE).
   int64_t context_length = 0;
-  // How products with quantised weights are formed: fast, with activations rounded to 8 bits within
-  // small groups, or exactly as stored. Weights that are floats are always computed with as floats.
+  // The roughest that products may be: kInt8 rounds the activations to 8 bits where weights are
+  // quantised, and of prompts both sides to bfloat16 where weights have 16 bits and the processor
+  // multiplies those. kFloat32 takes everything as stored.
   MatmulPrecision precision = MatmulPrecision::kInt8;
   ProgressSink progress;  // stage "loading", in bytes
 };

@@ -10,12 +10,16 @@
 namespace minim {
 namespace {
 
+// The roughest that `precision` allows.
 const kernels::MatmulKernel* find_kernel(const Context& context, DataType type,
                                          MatmulPrecision precision) {
-  const kernels::KernelTable& table = context.kernels;
-  const kernels::MatmulKernel* kernel = kernels::find_matmul_kernel(table, type, precision);
-  if (kernel != nullptr || precision == MatmulPrecision::kFloat32) return kernel;
-  return kernels::find_matmul_kernel(table, type, MatmulPrecision::kFloat32);
+  for (const MatmulPrecision tried :
+       {MatmulPrecision::kInt8, MatmulPrecision::kBfloat16, MatmulPrecision::kFloat32}) {
+    if (tried > precision) continue;
+    const auto* kernel = kernels::find_matmul_kernel(context.kernels, type, tried);
+    if (kernel != nullptr) return kernel;
+  }
+  return nullptr;
 }
 
 }  // namespace

@@ -188,6 +188,14 @@ struct V {
   MINIM_INLINE I dot_signed(I sums, I weights, I x) {
     return dot(sums, _mm512_abs_epi8(weights), negate_like(x, weights));
   }
+#if defined(__AVX512BF16__)
+  // sums + the products of the two bfloat16 of each lane.
+  MINIM_INLINE F dot_bfloat16(F sums, I a, I b) {
+    return _mm512_dpbf16_ps(sums, (__m512bh)a, (__m512bh)b);
+  }
+  // The values of `low`, then those of `high`, rounded to bfloat16.
+  MINIM_INLINE I to_bfloat16(F low, F high) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
+#endif
   MINIM_INLINE F float_i(I a) { return _mm512_cvtepi32_ps(a); }
   MINIM_INLINE F load_exponents(const uint8_t* p) {
     const __m128i bytes = load_8x16(reinterpret_cast<const int8_t*>(p));
