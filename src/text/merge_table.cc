@@ -174,7 +174,7 @@ void SymbolMerger::rate(int32_t at) {
 }
 
 // Joins `at` with its right neighbour and rates the new pairs on both sides. False where one of
-// them should have come before or with this one.
+// them should have come before this one.
 bool SymbolMerger::join(int32_t at) {
   Node& node = nodes_[static_cast<size_t>(at)];
   Node& right = nodes_[static_cast<size_t>(node.next)];
@@ -185,10 +185,10 @@ bool SymbolMerger::join(int32_t at) {
   right.rank = MergeTable::kNoRank;  // entries that still name it are void
   if (node.next != -1) nodes_[static_cast<size_t>(node.next)].previous = at;
   rate(at);
-  bool in_order = node.rank > rank;
+  bool in_order = node.rank >= rank;
   if (node.previous != -1) {
     rate(node.previous);
-    in_order &= nodes_[static_cast<size_t>(node.previous)].rank > rank;
+    in_order &= nodes_[static_cast<size_t>(node.previous)].rank >= rank;
   }
   return in_order;
 }
@@ -248,8 +248,23 @@ int32_t SymbolMerger::lowest_bucket() const {
   return static_cast<int32_t>(bit);
 }
 
-// Trained merges only ever make pairs of a higher rank, so that all joins of one rank can be done
-// in a row: linear time. Returns false, with nodes_ spoiled, when a table breaks that rule.
+// Joins at `at`, then wherever that made a pair of the same rank: those come before all pairs of
+// this rank that wait further right, the left one first. False as in join().
+bool SymbolMerger::join_all(int32_t at) {
+  const int32_t rank = nodes_[static_cast<size_t>(at)].rank;
+  int32_t previous = -1;
+  while (nodes_[static_cast<size_t>(at)].rank == rank) {
+    if (!join(at)) return false;
+    previous = nodes_[static_cast<size_t>(at)].previous;
+    if (previous != -1 && nodes_[static_cast<size_t>(previous)].rank == rank) at = previous;
+  }
+  enter_bucket(at);
+  if (previous != -1) enter_bucket(previous);
+  return true;
+}
+
+// Trained merges never make pairs of a lower rank, so that all joins of one rank can be done in a
+// row: linear time. Returns false, with nodes_ spoiled, when a table breaks that rule.
 bool SymbolMerger::merge_buckets() {
   const size_t ranks = static_cast<size_t>(table_.rank_count());
   if (ranks == 0) return true;
@@ -281,13 +296,10 @@ bool SymbolMerger::merge_buckets() {
     if (!std::is_sorted(batch_.begin(), batch_.end())) std::sort(batch_.begin(), batch_.end());
     for (const int32_t at : batch_) {
       if (nodes_[static_cast<size_t>(at)].rank != rank) continue;
-      if (!join(at)) {
+      if (!join_all(at)) {
         used_ranks_.clear();
         return false;
       }
-      enter_bucket(at);
-      const int32_t previous = nodes_[static_cast<size_t>(at)].previous;
-      if (previous != -1) enter_bucket(previous);
     }
   }
   return true;

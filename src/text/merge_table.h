@@ -93,6 +93,7 @@ class SymbolMerger {
   void load(std::span<const int32_t> symbols);
   void rate(int32_t at);
   bool join(int32_t at);
+  bool join_all(int32_t at);
   void enter_bucket(int32_t at);
   int32_t lowest_bucket() const;
 

@@ -27,15 +27,20 @@ std::vector<int32_t> merge_slowly(const MergeTable& table, std::vector<int32_t> 
   }
 }
 
-// A table over `letters` letters. Trained: each merge makes a new symbol from earlier ones, as BPE
-// training does. Otherwise ranks are arbitrary and many are equal.
-MergeTable random_table(Rng& rng, int letters, int merges, bool trained) {
+// Trained: each merge makes a new symbol from earlier ones, as BPE training does. Shared: so too,
+// but three in a row have one rank. Any: arbitrary, many of them equal.
+enum class Ranks { kTrained, kShared, kAny };
+constexpr Ranks kRanks[] = {Ranks::kTrained, Ranks::kShared, Ranks::kAny};
+
+// A table over `letters` letters.
+MergeTable random_table(Rng& rng, int letters, int merges, Ranks ranks) {
   MergeTable table;
   for (int i = 0; i < merges; ++i) {
     const auto symbol = static_cast<uint64_t>(letters + i);
     const auto left = static_cast<int32_t>(rng.below(symbol));
     const auto right = static_cast<int32_t>(rng.below(symbol));
-    const auto rank = trained ? i : static_cast<int32_t>(rng.below(5));
+    const auto any = static_cast<int32_t>(rng.below(5));
+    const int32_t rank = ranks == Ranks::kTrained ? i : ranks == Ranks::kShared ? i / 3 : any;
     table.add(left, right, rank, static_cast<int32_t>(symbol));
   }
   return table;
@@ -52,9 +57,8 @@ TEST(SymbolMerger, AgreesWithItsDefinitionOnRandomTablesAndWords) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);
     const int letters = 1 + static_cast<int>(rng.below(4));
-    const bool trained = seed % 2 == 0;
     const MergeTable table =
-        random_table(rng, letters, 1 + static_cast<int>(rng.below(40)), trained);
+        random_table(rng, letters, 1 + static_cast<int>(rng.below(40)), kRanks[seed % 3]);
     SymbolMerger merger(table);
     for (const size_t length : {0, 1, 2, 24, 25, 300, 1000}) {
       const auto word = random_word(rng, letters, length);
@@ -70,7 +74,7 @@ TEST(SymbolMerger, StitchesLongWords) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Rng rng(seed);
     const int letters = 1 + static_cast<int>(rng.below(3));
-    const MergeTable table = random_table(rng, letters, 30, seed % 3 != 0);
+    const MergeTable table = random_table(rng, letters, 30, kRanks[seed % 3]);
     SymbolMerger merger(table);
     const auto word = random_word(rng, letters, 4097 + rng.below(3000));
     std::vector<int32_t> merged;
@@ -93,6 +97,21 @@ TEST(SymbolMerger, FollowsChangesAcrossManyParts) {
     std::vector<int32_t> merged;
     merger.merge(part, merged);
     EXPECT_EQ(merged, merge_slowly(table, part)) << length;
+  }
+}
+
+// As Llama's runs of spaces: a token for each length up to 16, all of one rank.
+TEST(SymbolMerger, JoinsEqualRanksFromTheLeft) {
+  MergeTable table;
+  for (int32_t left = 1; left < 16; ++left) {
+    for (int32_t right = 1; left + right <= 16; ++right) table.add(left, right, 7, left + right);
+  }
+  SymbolMerger merger(table);
+  for (const size_t length : {size_t{255}, size_t{256}, size_t{4000}, size_t{20'005}}) {
+    std::vector<int32_t> merged, expected(length / 16, 16);
+    merger.merge(std::vector<int32_t>(length, 1), merged);
+    if (length % 16 > 0) expected.push_back(static_cast<int32_t>(length % 16));
+    EXPECT_EQ(merged, expected) << length;
   }
 }
 

@@ -1,6 +1,7 @@
 #include "text/utf8.h"
 
 #include <algorithm>
+#include <array>
 
 namespace minim {
 namespace {
@@ -12,7 +13,7 @@ struct Lead {
   uint8_t second_min, second_max;
 };
 
-Lead lead_of(uint8_t byte) {
+constexpr Lead make_lead(uint8_t byte) {
   if (byte < 0x80) return {1, 0, 0};
   if (byte < 0xC2) return {0, 0, 0};
   if (byte < 0xE0) return {2, 0x80, 0xBF};
@@ -24,6 +25,17 @@ Lead lead_of(uint8_t byte) {
   }
   return {0, 0, 0};
 }
+
+// A table, since the branches of make_lead() would be guessed wrong on random bytes.
+constexpr std::array<Lead, 256> kLeads = [] {
+  std::array<Lead, 256> leads = {};
+  for (size_t byte = 0; byte < leads.size(); ++byte) {
+    leads[byte] = make_lead(static_cast<uint8_t>(byte));
+  }
+  return leads;
+}();
+
+const Lead& lead_of(uint8_t byte) { return kLeads[byte]; }
 
 // How many bytes from `position` agree with the lead's announcement, the lead included.
 size_t agreeing_bytes(std::string_view text, size_t position, const Lead& lead) {
@@ -42,7 +54,7 @@ size_t agreeing_bytes(std::string_view text, size_t position, const Lead& lead) 
 Utf8Character utf8_at(std::string_view text, size_t position) {
   const uint8_t first = static_cast<uint8_t>(text[position]);
   if (first < 0x80) return {first, 1, true};
-  const Lead lead = lead_of(first);
+  const Lead& lead = lead_of(first);
   if (lead.length == 0 || agreeing_bytes(text, position, lead) < lead.length) return {};
   char32_t code = first & (0x7F >> lead.length);
   for (size_t i = 1; i < lead.length; ++i) {
@@ -96,7 +108,7 @@ std::string replace_invalid_utf8(std::string_view text) {
 size_t complete_utf8_prefix(std::string_view text) {
   for (size_t back = 1; back <= std::min<size_t>(3, text.size()); ++back) {
     const size_t position = text.size() - back;
-    const Lead lead = lead_of(static_cast<uint8_t>(text[position]));
+    const Lead& lead = lead_of(static_cast<uint8_t>(text[position]));
     if (lead.length == 0) continue;
     const bool open = lead.length > back && agreeing_bytes(text, position, lead) == back;
     return open ? position : text.size();

@@ -32,6 +32,7 @@ class Cursor {
     const uint8_t first = static_cast<uint8_t>(text_[position]);
     if (first < 0x80) return {first, character_class(first), 1};
     const Utf8Character character = utf8_at(text_, position);
+    if (!character.valid) return {character.code, kStrayClasses, 1};
     return {character.code, character_class(character.code), character.length};
   }
 
@@ -49,6 +50,8 @@ class Cursor {
   size_t skip_class(size_t position, int wanted) const {
     return skip(position, [wanted](const Character& c) { return c.is(wanted); });
   }
+
+  static constexpr uint8_t kStrayClasses = kSymbolClass;  // a stray byte counts as U+FFFD
 
   char byte(size_t position) const { return at_end(position) ? '\0' : text_[position]; }
   std::string_view text() const { return text_; }
@@ -227,11 +230,17 @@ void scan_line_ends(std::string_view text, uint32_t base, std::vector<uint32_t>&
 
 void scan_digit_triples(std::string_view text, uint32_t base, std::vector<uint32_t>& ends) {
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  scan_matches(text, base, ends, [digit](const Cursor& cursor, size_t at, const Character&) {
-    const bool triple =
-        digit(cursor.byte(at)) && digit(cursor.byte(at + 1)) && digit(cursor.byte(at + 2));
-    return triple ? at + 3 : size_t{0};
-  });
+  size_t begin = 0;
+  for (size_t at = 0; at + 3 <= text.size();) {
+    if (!digit(text[at]) || !digit(text[at + 1]) || !digit(text[at + 2])) {
+      ++at;
+      continue;
+    }
+    if (at > begin) ends.push_back(base + static_cast<uint32_t>(at));
+    at = begin = at + 3;
+    ends.push_back(base + static_cast<uint32_t>(begin));
+  }
+  if (begin < text.size()) ends.push_back(base + static_cast<uint32_t>(text.size()));
 }
 
 void scan_punctuation_runs(std::string_view text, uint32_t base, std::vector<uint32_t>& ends) {
