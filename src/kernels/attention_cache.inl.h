@@ -1,10 +1,9 @@
-// What attention sees of a cache of each type, and how rows get there. tensor/kv_view.h draws the
-// layout: groups of 16 tokens, in which keys lie column by column, so that a vector holds one
-// column of neighbouring keys and no sum runs across lanes, and values lie row by row.
+// What attention sees of a cache of each type. tensor/kv_view.h draws the layout: groups of 16
+// tokens, in which keys lie column by column, so that a vector holds one column of neighbouring
+// keys and no sum runs across lanes, and values lie row by row.
 #pragma once
 
 #include "kernels/kernel_table.h"
-#include "kernels/rows.inl.h"
 #include "kernels/weights.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
@@ -48,32 +47,74 @@ struct KeySpan {
   int end;
 };
 
-// The span that begins the slots [key, slice.key_end). REQUIRES: key < slice.key_end.
-MINIM_INLINE KeySpan span_at(const AttentionSlice& slice, int64_t key) {
-  const int64_t offset = key % slice.block_tokens;
-  const int64_t first = offset / kSpanKeys * kSpanKeys;
-  const std::byte* block = slice.blocks[key / slice.block_tokens] +
-                           first / kGroup * static_cast<int64_t>(slice.group_bytes);
-  KeySpan span;
-  span.keys = block + slice.key_offset;
-  span.values = block + slice.value_offset;
-  span.first_key = key - offset + first;
-  span.begin = static_cast<int>(offset - first);
-  int64_t end = slice.key_end - span.first_key;
-  if (end > slice.block_tokens - first) end = slice.block_tokens - first;
-  span.end = static_cast<int>(end < kSpanKeys ? end : kSpanKeys);
-  return span;
+// Goes through the spans of a slice's keys.
+class SpanWalk {
+ public:
+  explicit SpanWalk(const AttentionSlice& slice)
+      : slice_(slice),
+        key_(slice.key_begin),
+        block_(slice.blocks + slice.key_begin / slice.block_tokens),
+        offset_(static_cast<int>(slice.key_begin % slice.block_tokens)) {}
+
+  bool done() const { return key_ >= slice_.key_end; }
+
+  // REQUIRES: !done().
+  KeySpan next() {
+    const int first = offset_ / kSpanKeys * kSpanKeys;
+    const std::byte* groups = *block_ + first / kGroup * static_cast<int64_t>(slice_.group_bytes);
+    KeySpan span;
+    span.keys = groups + slice_.key_offset;
+    span.values = groups + slice_.value_offset;
+    span.first_key = key_ - offset_ + first;
+    span.begin = offset_ - first;
+    int64_t end = slice_.key_end - span.first_key;
+    if (end > slice_.block_tokens - first) end = slice_.block_tokens - first;
+    span.end = static_cast<int>(end < kSpanKeys ? end : kSpanKeys);
+    key_ = span.first_key + span.end;
+    offset_ = first + span.end;
+    if (offset_ >= slice_.block_tokens) {
+      ++block_;
+      offset_ = 0;
+    }
+    return span;
+  }
+
+ private:
+  const AttentionSlice& slice_;
+  int64_t key_;
+  const std::byte* const* block_;
+  int offset_;  // of key_ in its block
+};
+
+// Spans that are worked on together.
+template <int kSpans>
+struct KeyChunk {
+  KeySpan spans[kSpans];
+  int count;
+  bool whole;  // every row sees all keys of all its spans
+};
+
+template <int kSpans>
+MINIM_INLINE KeyChunk<kSpans> next_chunk(const AttentionSlice& slice, SpanWalk& walk) {
+  KeyChunk<kSpans> chunk;
+  const int64_t last = slice.first_position + slice.tokens - 1;
+  const int64_t first_of_last = slice.window > 0 ? last - slice.window + 1 : 0;
+  chunk.whole = true;
+  for (chunk.count = 0; chunk.count < kSpans && !walk.done(); ++chunk.count) {
+    const KeySpan span = walk.next();
+    chunk.whole = chunk.whole && span.end - span.begin == kSpanKeys &&
+                  span.first_key + kSpanKeys - 1 <= slice.first_position &&
+                  span.first_key >= first_of_last;
+    chunk.spans[chunk.count] = span;
+  }
+  return chunk;
 }
 
-MINIM_INLINE int64_t next_key(const KeySpan& span) { return span.first_key + span.end; }
-
-// ---- storing -----------------------------------------------------------------------------------
-
-// One block of a row, zeros past its end, as codes.
-struct CodedBlock {
-  HalfBits scale;
-  int8_t codes[kCodeBlock];
-};
+// Where the scales of a group lie: [block][token], behind the codes.
+template <typename Codes>
+MINIM_INLINE int64_t scales_offset(int head_dim) {
+  return int64_t{code_blocks(head_dim)} * kCodeBlock * kGroup * Codes::kBits / 8;
+}
 
 // Largest and smallest of a block; not a number if any value is none or infinite.
 struct BlockRange {
@@ -92,158 +133,6 @@ MINIM_INLINE BlockRange block_range(const float* x) {
   }
   const float bad = V::reduce_add(poison);
   return {V::reduce_max(high) + bad, bad - V::reduce_max(low)};
-}
-
-// The nearest half, saturating; NaN stays NaN, so that it shows where it came from.
-MINIM_INLINE HalfBits saturated_half(float scale) {
-  const float limited = scale > 65504.0f ? 65504.0f : scale < -65504.0f ? -65504.0f : scale;
-  HalfBits bits[V::kLanes];
-  V::store_half(bits, V::set(limited));
-  return bits[0];
-}
-
-MINIM_INLINE float code_inverse(HalfBits scale, float exact) {
-  return (scale & 0x7fffu) == 0 ? 0.0f : 1.0f / exact;
-}
-
-// Symmetric, the largest magnitude becomes 127.
-MINIM_INLINE void encode_block(Q8Codes, const float* x, CodedBlock& to) {
-  const BlockRange range = block_range(x);
-  const float exact = (range.high > -range.low ? range.high : -range.low) / 127.0f;
-  to.scale = saturated_half(exact);
-  const V::F inverse = V::set(code_inverse(to.scale, exact));
-  const V::F limit = V::set(127.0f);
-  for (int i = 0; i < kCodeBlock; i += V::kLanes) {
-    const V::F code = V::round(V::mul(V::load(x + i), inverse));
-    V::store_i8(to.codes + i, V::max(V::sub(V::zero(), limit), V::min(limit, code)));
-  }
-}
-
-// The value of the largest magnitude becomes code 0, of which there is no opposite: -8.
-MINIM_INLINE void encode_block(Q4Codes, const float* x, CodedBlock& to) {
-  const BlockRange range = block_range(x);
-  const float exact = (range.high > -range.low ? range.high : range.low) / -8.0f;
-  to.scale = saturated_half(exact);
-  const V::F inverse = V::set(code_inverse(to.scale, exact));
-  for (int i = 0; i < kCodeBlock; i += V::kLanes) {
-    const V::F code = V::floor(V::fma(V::load(x + i), inverse, V::set(8.5f)));
-    V::store_i8(to.codes + i, V::max(V::zero(), V::min(V::set(15.0f), code)));
-  }
-}
-
-template <typename Codes>
-MINIM_INLINE void encode_row_block(const float* x, int head_dim, int block, CodedBlock& to) {
-  const int left = head_dim - block * kCodeBlock;
-  const float* from = x + block * kCodeBlock;
-  float padded[kCodeBlock];
-  if (left < kCodeBlock) {
-    __builtin_memset(padded, 0, sizeof(padded));
-    __builtin_memcpy(padded, from, static_cast<size_t>(left) * sizeof(float));
-    from = padded;
-  }
-  encode_block(Codes{}, from, to);
-}
-
-// Where the scales of a group lie: [block][token], behind the codes.
-template <typename Codes>
-MINIM_INLINE int64_t scales_offset(int head_dim) {
-  return int64_t{code_blocks(head_dim)} * kCodeBlock * kGroup * Codes::kBits / 8;
-}
-
-MINIM_INLINE void store_scale(HalfBits scale, int64_t offset, int block, int lane,
-                              std::byte* group) {
-  __builtin_memcpy(group + offset + (block * kGroup + lane) * 2, &scale, sizeof(scale));
-}
-
-// Bytes are [four columns][token][column]; of four bits, the high halves hold the next four.
-template <typename Codes>
-MINIM_INLINE void store_key(Codes, const float* x, int head_dim, int lane, std::byte* group) {
-  const int64_t scales = scales_offset<Codes>(head_dim);
-  constexpr int kWords = kCodeBlock * Codes::kBits / 32;
-  for (int block = 0; block < code_blocks(head_dim); ++block) {
-    CodedBlock coded;
-    encode_row_block<Codes>(x, head_dim, block, coded);
-    store_scale(coded.scale, scales, block, lane, group);
-    for (int word = 0; word < kWords; ++word) {
-      uint8_t bytes[4];
-      for (int i = 0; i < 4; ++i) {
-        if constexpr (Codes::kBits == 8) {
-          bytes[i] = static_cast<uint8_t>(coded.codes[4 * word + i] + 128);
-        } else {
-          const int8_t* codes = coded.codes + 8 * word + i;
-          bytes[i] = static_cast<uint8_t>(codes[0] | codes[4] << 4);
-        }
-      }
-      __builtin_memcpy(group + ((block * kWords + word) * kGroup + lane) * 4, bytes, 4);
-    }
-  }
-}
-
-// Rows of codes; of four bits, byte i of a block holds values i and i + 16.
-template <typename Codes>
-MINIM_INLINE void store_value(Codes, const float* x, int head_dim, int lane, std::byte* group) {
-  const int64_t scales = scales_offset<Codes>(head_dim);
-  constexpr int kBlockBytes = kCodeBlock * Codes::kBits / 8;
-  const int blocks = code_blocks(head_dim);
-  for (int block = 0; block < blocks; ++block) {
-    CodedBlock coded;
-    encode_row_block<Codes>(x, head_dim, block, coded);
-    store_scale(coded.scale, scales, block, lane, group);
-    if constexpr (Codes::kBits == 4) {
-      for (int i = 0; i < kBlockBytes; ++i) {
-        coded.codes[i] = static_cast<int8_t>(coded.codes[i] | coded.codes[i + 16] << 4);
-      }
-    }
-    __builtin_memcpy(group + (lane * blocks + block) * kBlockBytes, coded.codes, kBlockBytes);
-  }
-}
-
-MINIM_INLINE void store_key(PlainF32, const float* x, int head_dim, int lane, std::byte* group) {
-  auto* to = reinterpret_cast<float*>(group) + lane;
-  for (int i = 0; i < head_dim; ++i) to[i * kGroup] = x[i];
-}
-
-MINIM_INLINE void store_key(PlainF16, const float* x, int head_dim, int lane, std::byte* group) {
-  auto* to = reinterpret_cast<HalfBits*>(group) + lane;
-  for (int i = 0; i < head_dim; i += V::kLanes) {
-    const int count = head_dim - i < V::kLanes ? head_dim - i : V::kLanes;
-    HalfBits bits[V::kLanes];
-    V::store_half(bits, V::load_partial(x + i, count));
-    for (int lanes = 0; lanes < count; ++lanes) to[(i + lanes) * kGroup] = bits[lanes];
-  }
-}
-
-MINIM_INLINE void store_value(PlainF32, const float* x, int head_dim, int lane, std::byte* group) {
-  const auto bytes = static_cast<size_t>(head_dim) * sizeof(float);
-  __builtin_memcpy(group + static_cast<size_t>(lane) * bytes, x, bytes);
-}
-
-MINIM_INLINE void store_value(PlainF16, const float* x, int head_dim, int lane, std::byte* group) {
-  store_half_row(x, group + int64_t{lane} * head_dim * 2, head_dim);
-}
-
-template <typename Type>
-void store_rows(const CacheStoreSlice& slice) {
-  for (int64_t t = 0; t < slice.tokens; ++t) {
-    const int64_t slot = slice.first_slot + t;
-    const int64_t offset = slot % slice.block_tokens;
-    std::byte* block = slice.blocks[slot / slice.block_tokens] +
-                       offset / kGroup * static_cast<int64_t>(slice.group_bytes);
-    const int lane = static_cast<int>(offset % kGroup);
-    store_key(Type{}, slice.keys + t * slice.key_stride, slice.head_dim, lane,
-              block + slice.key_offset);
-    store_value(Type{}, slice.values + t * slice.value_stride, slice.head_dim, lane,
-                block + slice.value_offset);
-  }
-}
-
-void store_in_cache(const CacheStoreSlice& slice) noexcept {
-  switch (slice.cache_type) {
-    case DataType::kF32: return store_rows<PlainF32>(slice);
-    case DataType::kQ8_0: return store_rows<Q8Codes>(slice);
-    case DataType::kQ4_0: return store_rows<Q4Codes>(slice);
-    default: return store_rows<PlainF16>(slice);
-  }
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ struct ValuePass {
 };
 
 // sums[row][vector] += weights[row][key] x values for keys [begin, end) of a group.
-template <typename Type, int kRows, int kVectors, int kChains>
+template <typename Type, int kRows, int kVectors, int kChains, bool kPartial>
 MINIM_INLINE void add_group(const ValueColumns<kVectors>& columns, int begin, int end,
                             const ValuePass& pass, V::F (*sums)[kVectors][kChains]) {
   constexpr int kFetchBytes = kVectors * V::kLanes * Type::kBits / 8;
@@ -211,8 +211,8 @@ MINIM_INLINE void add_group(const ValueColumns<kVectors>& columns, int begin, in
     V::F values[kVectors];
     MINIM_UNROLL
     for (int v = 0; v < kVectors; ++v) {
-      values[v] = load_values<Type>(columns.vectors[v] + key * columns.stride,
-                                    kVectors == 1 ? columns.rest : V::kLanes);
+      values[v] =
+          load_values<Type, kPartial>(columns.vectors[v] + key * columns.stride, columns.rest);
     }
     MINIM_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -231,11 +231,12 @@ MINIM_INLINE void add_group(const ValueColumns<kVectors>& columns, int begin, in
   for (; key < end; ++key) add_key(key, 0);
 }
 
-// Of one span, kVectors vectors from column `at` on.
-template <typename Type, int kRows, int kVectors>
+// Of one span, kVectors vectors (with kPartial one that is not whole) from column `at` on.
+template <typename Type, int kRows, int kVectors, bool kPartial = false>
 void add_columns(const AttentionSlice& slice, const FewRows& few, int row, const KeySpan& span,
                  const ValuePass& pass, int at) {
-  constexpr int kChains = kRows * kVectors <= kSumVectors / 4 ? 2 : 1;
+  constexpr int kSums = kRows * kVectors;
+  constexpr int kChains = kSums <= 2 ? 4 : kSums <= kSumVectors / 4 ? 2 : 1;
   const int64_t padded = few.queries.padded;
   float* outputs = few.outputs + row * padded + at;
   V::F sums[kRows][kVectors][kChains];
@@ -257,7 +258,7 @@ void add_columns(const AttentionSlice& slice, const FewRows& few, int row, const
     const int end = span.end - first < kGroup ? span.end - first : kGroup;
     const ValuePass of_group{pass.weights + first, pass.weight_stride,
                              fetches ? pass.ahead + offset + at * Type::kBits / 8 : nullptr};
-    add_group<Type, kRows, kVectors, kChains>(
+    add_group<Type, kRows, kVectors, kChains, kPartial>(
         value_columns<Type, kVectors>(slice, few.values, span, group, at), begin, end, of_group,
         sums);
   }
@@ -278,16 +279,17 @@ constexpr int value_vectors(int rows) {
   return fit >= 4 ? 4 : fit >= 2 ? 2 : 1;
 }
 
-template <typename Type, int kRows>
-void add_plain_values(const AttentionSlice& slice, const FewRows& few, int row, const KeySpan& span,
-                      const ValuePass& pass) {
-  constexpr int kVectors = value_vectors(kRows);
-  int at = 0;
+// Columns from `at` on, kVectors vectors at a time and what is left with fewer.
+template <typename Type, int kRows, int kVectors>
+MINIM_INLINE void add_plain_values(const AttentionSlice& slice, const FewRows& few, int row,
+                                   const KeySpan& span, const ValuePass& pass, int at) {
   for (; at + kVectors * V::kLanes <= slice.head_dim; at += kVectors * V::kLanes) {
     add_columns<Type, kRows, kVectors>(slice, few, row, span, pass, at);
   }
-  for (; at < slice.head_dim; at += V::kLanes) {
-    add_columns<Type, kRows, 1>(slice, few, row, span, pass, at);
+  if constexpr (kVectors > 1) {
+    add_plain_values<Type, kRows, kVectors / 2>(slice, few, row, span, pass, at);
+  } else if (at < slice.head_dim) {
+    add_columns<Type, kRows, 1, true>(slice, few, row, span, pass, at);
   }
 }
 
@@ -318,26 +320,12 @@ void add_coded_values(const AttentionSlice& slice, const FewRows& few, int row, 
 
 // ---- the whole ---------------------------------------------------------------------------------
 
-// Spans read together. The keys of the next chunk are fetched while these values are read.
-struct KeyChunk {
-  KeySpan spans[kChunkSpans];
-  int count;
-};
-
-MINIM_INLINE KeyChunk chunk_at(const AttentionSlice& slice, int64_t key) {
-  KeyChunk chunk;
-  chunk.count = 0;
-  while (chunk.count < kChunkSpans && key < slice.key_end) {
-    chunk.spans[chunk.count] = span_at(slice, key);
-    key = next_key(chunk.spans[chunk.count++]);
-  }
-  return chunk;
-}
+using FewChunk = KeyChunk<kChunkSpans>;
 
 // Rows [row, row + kRows) of the chunk, kRows being how many are left, up to kRowsAtOnce.
 template <typename Type, int kRows>
-void attend_rows(const AttentionSlice& slice, const FewRows& few, int row, const KeyChunk& chunk,
-                 const KeyChunk& next) {
+void attend_rows(const AttentionSlice& slice, const FewRows& few, int row, const FewChunk& chunk,
+                 const FewChunk& next) {
   float* scores = few.scores + row * kChunkKeys;
   for (int s = 0; s < chunk.count; ++s) {
     if constexpr (Type::kCoded) {
@@ -346,15 +334,18 @@ void attend_rows(const AttentionSlice& slice, const FewRows& few, int row, const
       score_plain<Type, kRows>(slice, few, row, chunk.spans[s], scores + s * kSpanKeys);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
-    few.shrink[row + r] = soften(slice, chunk.spans, chunk.count, visible_to(slice, row + r),
-                                 scores + r * kChunkKeys, few.softmax[row + r]);
-  }
+  soften<kChunkSpans, kRows>(slice, chunk, chunk.count,
+                             {.scores = scores,
+                              .stride = kChunkKeys,
+                              .softmax = few.softmax + row,
+                              .shrink = few.shrink + row,
+                              .first = row,
+                              .count = kRows});
   for (int s = 0; s < chunk.count; ++s) {
     const std::byte* ahead = row == 0 && s < next.count ? next.spans[s].keys : nullptr;
     const ValuePass pass{scores + s * kSpanKeys, kChunkKeys, ahead};
     if constexpr (!Type::kCoded) {
-      add_plain_values<Type, kRows>(slice, few, row, chunk.spans[s], pass);
+      add_plain_values<Type, kRows, value_vectors(kRows)>(slice, few, row, chunk.spans[s], pass, 0);
     } else {
       if constexpr (Type::kBits == 4) unpack_nibbles(slice, few.values, chunk.spans[s], ahead);
       add_coded_values<Type, kRows>(slice, few, row, chunk.spans[s], pass);
@@ -365,7 +356,7 @@ void attend_rows(const AttentionSlice& slice, const FewRows& few, int row, const
 
 template <typename Type, int kRows>
 MINIM_INLINE void attend_rows_left(int left, const AttentionSlice& slice, const FewRows& few,
-                                   int row, const KeyChunk& chunk, const KeyChunk& next) {
+                                   int row, const FewChunk& chunk, const FewChunk& next) {
   if (left >= kRows) return attend_rows<Type, kRows>(slice, few, row, chunk, next);
   if constexpr (kRows > 1) {
     attend_rows_left<Type, kRows - 1>(left, slice, few, row, chunk, next);
@@ -383,9 +374,10 @@ void attend_few(const AttentionSlice& slice) {
     V::store(few.softmax[row].sums, V::zero());
   }
   __builtin_memset(few.outputs, 0, static_cast<size_t>(rows * few.queries.padded) * sizeof(float));
-  KeyChunk chunk = chunk_at(slice, slice.key_begin);
+  SpanWalk walk(slice);
+  FewChunk chunk = next_chunk<kChunkSpans>(slice, walk);
   while (chunk.count > 0) {
-    const KeyChunk next = chunk_at(slice, next_key(chunk.spans[chunk.count - 1]));
+    const FewChunk next = next_chunk<kChunkSpans>(slice, walk);
     for (int row = 0; row < rows; row += kRowsAtOnce) {
       attend_rows_left<Type, kRowsAtOnce>(rows - row, slice, few, row, chunk, next);
     }

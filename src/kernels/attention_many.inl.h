@@ -65,6 +65,33 @@ MINIM_INLINE void fill_keys(const AttentionSlice& slice, const ManyRows& many, c
   }
 }
 
+// Values of a group as floats.
+template <typename Codes>
+MINIM_INLINE void widen_codes(const AttentionSlice& slice, const ManyRows& many,
+                              const KeySpan& span, int group, int begin, int end, float* rows) {
+  const int64_t padded = many.queries.padded;
+  const std::byte* scales = span.values + group * static_cast<int64_t>(slice.group_bytes) +
+                            scales_offset<Codes>(slice.head_dim);
+  for (int block = 0; block < many.queries.blocks; ++block) {
+    float of_block[kGroup];
+    for (int i = 0; i < kGroup; i += V::kLanes) {
+      V::store(of_block + i, V::load_half(scales + (block * kGroup + i) * 2));
+    }
+    constexpr int kVectors = kCodeBlock / V::kLanes;
+    const int column = block * kCodeBlock;
+    const auto columns = value_columns<Codes, kVectors>(slice, many.source, span, group, column);
+    for (int key = begin; key < end; ++key) {
+      const V::F scale = V::set(of_block[key]);
+      MINIM_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        const V::F codes =
+            load_values<Codes, false>(columns.vectors[v] + key * columns.stride, V::kLanes);
+        V::store(rows + key * padded + column + v * V::kLanes, V::mul(codes, scale));
+      }
+    }
+  }
+}
+
 // many.values: rows of a span's values, from row `at` on; zeros for what is not looked at.
 template <typename Type>
 MINIM_INLINE void fill_values(const AttentionSlice& slice, const ManyRows& many,
@@ -81,31 +108,18 @@ MINIM_INLINE void fill_values(const AttentionSlice& slice, const ManyRows& many,
     unpack_nibbles(slice, many.source, span, nullptr);
   }
   for (int first = 0; first < span.end; first += kGroup) {
-    const int group = first / kGroup;
-    const std::byte* bytes = span.values + group * static_cast<int64_t>(slice.group_bytes);
     const int begin = span.begin > first ? span.begin - first : 0;
     const int end = span.end - first < kGroup ? span.end - first : kGroup;
-    float scales[kGroup];
-    for (int column = 0; column < padded; column += V::kLanes) {
-      if constexpr (Type::kCoded) {
-        if (column % kCodeBlock == 0) {
-          const std::byte* from = bytes + scales_offset<Type>(slice.head_dim) + column;
-          for (int i = 0; i < kGroup; i += V::kLanes) {
-            V::store(scales + i, V::load_half(from + 2 * i));
-          }
-        }
-      }
-      const auto columns = value_columns<Type, 1>(slice, many.source, span, group, column);
-      float* to = rows + first * padded + column;
+    if constexpr (Type::kCoded) {
+      widen_codes<Type>(slice, many, span, first / kGroup, begin, end, rows + first * padded);
+    } else {
+      const int64_t stride = int64_t{slice.head_dim} * Type::kBytes;
+      const std::byte* from =
+          span.values + first / kGroup * static_cast<int64_t>(slice.group_bytes);
       for (int key = begin; key < end; ++key) {
-        V::F value = V::zero();
-        if constexpr (Type::kCoded) {
-          value = V::mul(load_values<Type>(columns.vectors[0] + key * columns.stride, V::kLanes),
-                         V::set(scales[key]));
-        } else if (columns.rest > 0) {
-          value = load_values<Type>(columns.vectors[0] + key * columns.stride, columns.rest);
-        }
-        V::store(to + key * padded, value);
+        float* to = rows + (first + key) * padded;
+        expand<Type>(from + key * stride, 0, slice.head_dim, to);
+        for (int64_t i = slice.head_dim; i < padded; ++i) to[i] = 0;
       }
     }
   }
@@ -217,10 +231,7 @@ void add_tile(const ManyRows& many, int tile, int begin, int end, int at) {
 
 // ---- the whole ---------------------------------------------------------------------------------
 
-struct ManyChunk {
-  KeySpan spans[kManySpans];
-  int count;
-};
+using ManyChunk = KeyChunk<kManySpans>;
 
 // Lanes [begin, end) of a chunk's first `spans` spans are what some row of a tile sees.
 struct TileLanes {
@@ -231,6 +242,7 @@ struct TileLanes {
 
 MINIM_INLINE TileLanes tile_lanes(const AttentionSlice& slice, const ManyChunk& chunk,
                                   int first_row, int row_count) {
+  if (chunk.whole) return {chunk.count, 0, chunk.count * kSpanKeys};
   const int64_t first = visible_to(slice, first_row).first;
   const int64_t last = visible_to(slice, first_row + row_count - 1).last;
   TileLanes lanes{0, kManyKeys, 0};
@@ -271,11 +283,13 @@ void attend_tile(const AttentionSlice& slice, const ManyRows& many, int tile, in
   const TileLanes lanes = tile_lanes(slice, chunk, first_row, row_count);
   if (lanes.end == 0) return;
   score_tile<Type, kRows>(slice, many, tile, chunk, lanes);
-  for (int r = 0; r < row_count; ++r) {
-    const int row = first_row + r;
-    many.shrink[r] = soften(slice, chunk.spans, lanes.spans, visible_to(slice, row),
-                            many.scores + r * kManyKeys, many.softmax[row]);
-  }
+  soften<kManySpans, kRows>(slice, chunk, lanes.spans,
+                            {.scores = many.scores,
+                             .stride = kManyKeys,
+                             .softmax = many.softmax + first_row,
+                             .shrink = many.shrink,
+                             .first = first_row,
+                             .count = row_count});
   const int padded = static_cast<int>(many.queries.padded);
   int at = 0;
   for (; at + kKeyTile <= padded; at += kKeyTile) {
@@ -323,14 +337,12 @@ void attend_many(const AttentionSlice& slice) {
   ScratchParts parts(slice.scratch);
   const ManyRows many = take_many_rows(parts, slice.cache_type, rows, slice.head_dim);
   begin_many<Type>(slice, many);
-  for (int64_t key = slice.key_begin; key < slice.key_end;) {
-    ManyChunk chunk;
-    for (chunk.count = 0; chunk.count < kManySpans && key < slice.key_end; ++chunk.count) {
-      const KeySpan span = span_at(slice, key);
-      key = next_key(span);
-      if constexpr (!Type::kCoded) fill_keys<Type>(slice, many, span, chunk.count * kSpanKeys);
-      fill_values<Type>(slice, many, span, chunk.count * kSpanKeys);
-      chunk.spans[chunk.count] = span;
+  SpanWalk walk(slice);
+  while (!walk.done()) {
+    const ManyChunk chunk = next_chunk<kManySpans>(slice, walk);
+    for (int s = 0; s < chunk.count; ++s) {
+      if constexpr (!Type::kCoded) fill_keys<Type>(slice, many, chunk.spans[s], s * kSpanKeys);
+      fill_values<Type>(slice, many, chunk.spans[s], s * kSpanKeys);
     }
     for (int tile = 0; tile < many.tiles; ++tile) {
       const int left = rows - tile * kQueryTile;

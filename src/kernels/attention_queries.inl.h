@@ -86,8 +86,7 @@ MINIM_INLINE void fill_query(const AttentionSlice& slice, int row, const Queries
   const float factor = slice.scale * kLog2E;
   if constexpr (!Type::kCoded) {
     float* floats = to.floats + to_row * to.padded;
-    const V::F by = V::set(factor);
-    map_row(from, floats, slice.head_dim, [by](V::F a) { return V::mul(a, by); });
+    scale_to(factor, from, slice.head_dim, floats);
   } else {
     for (int block = 0; block < to.blocks; ++block) {
       const int left = slice.head_dim - block * kCodeBlock;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/attention_cache.inl.h"
+#include "kernels/math.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
@@ -10,9 +11,11 @@ namespace {
 constexpr float kInfinity = __builtin_inff();
 constexpr float kLog2E = 0x1.715476p+0f;
 
-// 2^x within 2 units in the last place, 2^0 exactly 1; 0 below -150. REQUIRES: x <= 127 or NaN.
+// 2^x within 2 units in the last place, 2^0 exactly 1. Never below 2^-126: nothing next to the
+// weight 1 that every row has, while subnormal numbers cost some processors a hundred cycles each.
+// REQUIRES: x <= 127 or NaN.
 MINIM_INLINE V::F power_of_two(V::F x) {
-  x = V::max(V::set(-150.0f), x);  // NaN passes
+  x = V::max(V::set(-126.0f), x);  // NaN passes
   const V::F whole = V::round(x);
   const V::F rest = V::sub(x, whole);
   V::F p = V::set(0x1.5bba14p-10f);
@@ -64,26 +67,34 @@ MINIM_INLINE int mask_span(const KeySpan& span, const Visible& visible, float* s
   return end - begin;
 }
 
-// Turns the scores of some spans, the rest of whose row is masked here, into weights. Returns the
-// factor that what was summed before is worth now.
-MINIM_INLINE float soften(const AttentionSlice& slice, const KeySpan* spans, int span_count,
-                          const Visible& visible, float* scores, SoftmaxRow& row) {
-  const int count = span_count * kSpanKeys;
-  if (slice.soft_cap > 0) soft_cap_row(slice.soft_cap * kLog2E, scores, count);
-  int seen = 0;
-  for (int s = 0; s < span_count; ++s) seen += mask_span(spans[s], visible, scores + s * kSpanKeys);
-  if (seen == 0) {
-    for (int key = 0; key < count; ++key) scores[key] = 0;
-    return 1.0f;
+// Scores of some rows, from row `first` of the slice on: row r of them begins at r * stride.
+struct ScoreRows {
+  float* scores;
+  int64_t stride;
+  SoftmaxRow* softmax;
+  float* shrink;  // what was summed before is worth in the end
+  int first;
+  int count;
+};
+
+MINIM_INLINE void soft_cap_scores(float cap, float* scores, int count) {
+  const V::F limit = V::set(cap);
+  for (int key = 0; key < count; key += V::kLanes) {
+    const V::F share = V::div(V::load(scores + key), limit);
+    V::store(scores + key, V::mul(limit, hyperbolic_tangent(share)));
   }
+}
+
+MINIM_INLINE float largest_of(const float* scores, int count) {
   V::F largest = V::load(scores);
   for (int key = V::kLanes; key < count; key += V::kLanes) {
     largest = V::max(largest, V::load(scores + key));
   }
-  const float before = row.maximum;
-  const float of_chunk = V::reduce_max(largest);
-  const float maximum = of_chunk > before ? of_chunk : before;
-  const float shrink = maximum == before ? 1.0f : power_of_two_of(before - maximum);
+  return V::reduce_max(largest);
+}
+
+// A row's scores become weights.
+MINIM_INLINE void weigh(float maximum, float shrink, int count, float* scores, SoftmaxRow& row) {
   const V::F shift = V::set(maximum);
   V::F sum = V::mul(V::load(row.sums), V::set(shrink));
   for (int key = 0; key < count; key += V::kLanes) {
@@ -93,18 +104,62 @@ MINIM_INLINE float soften(const AttentionSlice& slice, const KeySpan* spans, int
   }
   V::store(row.sums, sum);
   row.maximum = maximum;
-  return shrink;
+}
+
+// Turns the scores of the first `span_count` spans of a chunk into weights, zero for what a row
+// does not see. All maxima come first: one alone would make the exponentials wait.
+template <int kSpans, int kRowsMax>
+MINIM_INLINE void soften(const AttentionSlice& slice, const KeyChunk<kSpans>& chunk, int span_count,
+                         const ScoreRows& rows) {
+  const int count = span_count * kSpanKeys;
+  float maxima[kRowsMax];
+  bool seen[kRowsMax];
+  for (int r = 0; r < rows.count; ++r) {
+    float* scores = rows.scores + r * rows.stride;
+    if (slice.soft_cap > 0) soft_cap_scores(slice.soft_cap * kLog2E, scores, count);
+    seen[r] = chunk.whole;
+    if (!chunk.whole) {
+      const Visible visible = visible_to(slice, rows.first + r);
+      for (int s = 0; s < span_count; ++s) {
+        if (mask_span(chunk.spans[s], visible, scores + s * kSpanKeys) > 0) seen[r] = true;
+      }
+    }
+    const float before = rows.softmax[r].maximum;
+    const float of_chunk = largest_of(scores, count);
+    maxima[r] = of_chunk > before ? of_chunk : before;
+  }
+  for (int r = 0; r < rows.count; ++r) {
+    float* scores = rows.scores + r * rows.stride;
+    SoftmaxRow& row = rows.softmax[r];
+    rows.shrink[r] = 1.0f;
+    if (!seen[r]) {
+      __builtin_memset(scores, 0, static_cast<size_t>(count) * sizeof(float));
+      continue;
+    }
+    if (maxima[r] != row.maximum && row.maximum != -kInfinity) {
+      rows.shrink[r] = power_of_two_of(row.maximum - maxima[r]);
+    }
+    weigh(maxima[r], rows.shrink[r], count, scores, row);
+  }
+}
+
+// to[i] = factor * from[i].
+MINIM_INLINE void scale_to(float factor, const float* from, int count, float* to) {
+  const V::F by = V::set(factor);
+  int i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) V::store(to + i, V::mul(V::load(from + i), by));
+  if (i < count) {
+    V::store_partial(to + i, V::mul(V::load_partial(from + i, count - i), by), count - i);
+  }
 }
 
 // out[count] = the row's values over the sum of its weights.
-MINIM_INLINE void finish_row(const SoftmaxRow& row, const float* values, int64_t count,
-                             float* out) {
-  const V::F inverse = V::set(1.0f / V::reduce_add(V::load(row.sums)));
-  map_row(values, out, count, [inverse](V::F a) { return V::mul(a, inverse); });
+MINIM_INLINE void finish_row(const SoftmaxRow& row, const float* values, int count, float* out) {
+  scale_to(1.0f / V::reduce_add(V::load(row.sums)), values, count, out);
 }
 
 // Or what merge_partial_attention() takes: maximum, sum, values.
-MINIM_INLINE void finish_partial_row(const SoftmaxRow& row, const float* values, int64_t count,
+MINIM_INLINE void finish_partial_row(const SoftmaxRow& row, const float* values, int count,
                                      float* partial) {
   partial[0] = row.maximum;
   partial[1] = V::reduce_add(V::load(row.sums));
@@ -120,29 +175,6 @@ MINIM_INLINE void finish_slice_row(const AttentionSlice& slice, int row, const S
   finish_row(state, values, slice.head_dim,
              slice.out + row / slice.heads * slice.out_stride +
                  int64_t{row % slice.heads} * slice.head_dim);
-}
-
-void merge_partial_attention(const float* parts, int part_count, int64_t part_stride, int head_dim,
-                             float* out) noexcept {
-  float maximum = parts[0];
-  for (int part = 1; part < part_count; ++part) {
-    const float other = parts[part * part_stride];
-    maximum = other > maximum ? other : maximum;
-  }
-  float sum = 0;
-  for (int part = 0; part < part_count; ++part) {
-    const float* from = parts + part * part_stride;
-    const float weight = power_of_two_of(from[0] - maximum);
-    sum += weight * from[1];
-    const V::F factor = V::set(weight);
-    if (part == 0) {
-      map_row(from + 2, out, head_dim, [factor](V::F a) { return V::mul(a, factor); });
-    } else {
-      map_rows(from + 2, out, out, head_dim,
-               [factor](V::F a, V::F b) { return V::fma(a, factor, b); });
-    }
-  }
-  scale_row(1.0f / sum, out, head_dim);
 }
 
 }  // namespace

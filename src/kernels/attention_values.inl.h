@@ -53,12 +53,15 @@ MINIM_INLINE ValueColumns<kVectors> value_columns(const AttentionSlice& slice,
   return columns;
 }
 
-template <typename Type>
+// A vector of values, or with kPartial the first `count` of one.
+template <typename Type, bool kPartial>
 MINIM_INLINE V::F load_values(const std::byte* at, [[maybe_unused]] int count) {
   if constexpr (Type::kCoded) {
     return V::load_i8(reinterpret_cast<const int8_t*>(at));
+  } else if constexpr (kPartial) {
+    return Type::load_partial(at, count);
   } else {
-    return count < V::kLanes ? Type::load_partial(at, count) : Type::load(at);
+    return Type::load(at);
   }
 }
 

@@ -1,7 +1,9 @@
-// The products with 8-bit activations of one instruction set, as a list. By themselves they are all
-// that an extension for whole-number products adds to the table of the set that it extends.
+// The products with 8-bit activations of one instruction set, and attention over coded caches. By
+// themselves they are all that an extension for whole-number products adds to the table of the set
+// that it extends.
 #pragma once
 
+#include "kernels/attention_coded.inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/matmul_int8.inl.h"
 
@@ -64,6 +66,7 @@ int64_t probe_int8_products(int64_t steps) noexcept {
 
 constexpr Int8Kernels make_int8_kernels() {
   return {.matmuls = {kInt8Kernels, sizeof(kInt8Kernels) / sizeof(kInt8Kernels[0])},
+          .attention = attend_coded,
           .probe_products = probe_int8_products};
 }
 

@@ -58,9 +58,12 @@ struct MatmulList {
   int count;
 };
 
+struct AttentionSlice;
+
 // The part of a table that extensions for whole-number products replace.
 struct Int8Kernels {
   MatmulList matmuls;  // kInt8: every type of whole-number codes
+  void (*attention)(const AttentionSlice& slice) noexcept;  // over caches of kQ8_0 and kQ4_0
   // Operations done in `steps` rounds of independent products of bytes, for benchmarks.
   int64_t (*probe_products)(int64_t steps) noexcept;
 };
@@ -162,7 +165,7 @@ struct KernelTable {
   int attention_rows;
   size_t (*attention_scratch_values)(DataType cache_type, int tokens, int heads,
                                      int head_dim) noexcept;
-  void (*attention)(const AttentionSlice& slice) noexcept;
+  void (*attention)(const AttentionSlice& slice) noexcept;  // over caches of kF32 and kF16
   // out[head_dim] of one row from its `part_count` partial results, `part_stride` floats apart.
   void (*merge_attention)(const float* parts, int part_count, int64_t part_stride, int head_dim,
                           float* out) noexcept;

@@ -19,8 +19,8 @@ namespace {
 constexpr int64_t kSplitTokensMax = 4;  // with more tokens there are tasks enough
 constexpr int64_t kKeysPerPart = 512;
 constexpr int64_t kPartsMax = 16;  // bounds the memory that partial results take
-// Products below which waking the threads takes longer than the work: about 3 us.
-constexpr int64_t kProductsPerWake = 1 << 17;
+// Products below which handing out the work takes longer than doing it: about 3 us.
+constexpr int64_t kProductsPerWake = 1 << 15;
 
 void check_cache(const char* operation, const KvView& cache, int layer, int64_t first_slot,
                  int64_t tokens) {
@@ -110,14 +110,14 @@ void store_block(const Context& context, const AttentionChunk& chunk, int layer,
 // How one chunk is cut. A task is (tile of tokens, key-value head, chunk of its query heads, part
 // of the keys), the last of them the quickest to change.
 struct Plan {
-  int heads_per_task = 1;
-  int head_chunks = 1;
-  int64_t tokens_per_task = 1;
-  int64_t token_tiles = 1;
-  int64_t parts = 1;
-  int64_t blocks_per_part = 0;  // where parts > 1: of the cache, from the first that is read
-  bool stores = false;          // the task of the last part stores its head's new row
-  int64_t products = 0;         // about
+  int heads_per_task;
+  int head_chunks;
+  int tokens_per_task;
+  int token_tiles;
+  int parts;
+  int64_t blocks_per_part;  // where parts > 1: of the cache, from the first that is read
+  bool stores;              // the task of the last part stores its head's new row
+  int64_t products;         // about
 
   int64_t tiles(const KvLayout& layout) const {
     return int64_t{layout.kv_head_count} * head_chunks * token_tiles;
@@ -144,23 +144,21 @@ void plan_parts(const AttentionChunk& chunk, const AttentionOptions& options, Pl
   const int block_tokens = chunk.cache.layout->block_tokens;
   const int64_t blocks = (keys.end - 1) / block_tokens - keys.begin / block_tokens + 1;
   plan.blocks_per_part = (blocks + wanted - 1) / wanted;
-  plan.parts = (blocks + plan.blocks_per_part - 1) / plan.blocks_per_part;
+  plan.parts = static_cast<int>((blocks + plan.blocks_per_part - 1) / plan.blocks_per_part);
 }
 
 Plan make_plan(const Context& context, const AttentionChunk& chunk,
                const AttentionOptions& options) {
-  Plan plan;
+  Plan plan{};
+  plan.parts = 1;
   const int64_t tokens = chunk.queries.rows;
-  if (tokens == 0) {
-    plan.token_tiles = 0;
-    return plan;
-  }
+  if (tokens == 0) return plan;
   const int rows = context.kernels.attention_rows;
   const int group = options.head_count / chunk.cache.layout->kv_head_count;
   plan.heads_per_task = std::min(group, rows);
   plan.head_chunks = (group + plan.heads_per_task - 1) / plan.heads_per_task;
   plan.tokens_per_task = std::max(1, rows / plan.heads_per_task);
-  plan.token_tiles = (tokens + plan.tokens_per_task - 1) / plan.tokens_per_task;
+  plan.token_tiles = static_cast<int>((tokens + plan.tokens_per_task - 1) / plan.tokens_per_task);
   if (tokens <= kSplitTokensMax) plan_parts(chunk, options, plan);
   plan.stores = chunk.keys.rows == 1 && tokens == 1 && plan.head_chunks == 1;
   const KeyRange keys = keys_of(chunk, options, 0, tokens);
@@ -170,15 +168,14 @@ Plan make_plan(const Context& context, const AttentionChunk& chunk,
 
 // All keys of a tile; scratch, partial results and parts are left to the caller.
 kernels::AttentionSlice make_slice(const AttentionChunk& chunk, int layer,
-                                   const AttentionOptions& options, const Plan& plan,
-                                   int64_t tile) {
+                                   const AttentionOptions& options, const Plan& plan, int tile) {
   const KvLayout& layout = *chunk.cache.layout;
   const int group = options.head_count / layout.kv_head_count;
   // Later tokens see more keys: they go first, so that the last tasks are short.
-  const int64_t heads = int64_t{layout.kv_head_count} * plan.head_chunks;
-  const int64_t token = (plan.token_tiles - 1 - tile / heads) * plan.tokens_per_task;
-  const auto kv_head = static_cast<int>(tile % heads / plan.head_chunks);
-  const auto first_head = static_cast<int>(tile % plan.head_chunks) * plan.heads_per_task;
+  const int heads = layout.kv_head_count * plan.head_chunks;
+  const int64_t token = int64_t{plan.token_tiles - 1 - tile / heads} * plan.tokens_per_task;
+  const int kv_head = tile % heads / plan.head_chunks;
+  const int first_head = tile % plan.head_chunks * plan.heads_per_task;
   const int64_t column = (int64_t{kv_head} * group + first_head) * layout.head_dim;
 
   kernels::AttentionSlice slice;
@@ -191,7 +188,8 @@ kernels::AttentionSlice make_slice(const AttentionChunk& chunk, int layer,
   slice.head_dim = layout.head_dim;
   slice.queries = chunk.queries.row(token) + column;
   slice.query_stride = chunk.queries.stride;
-  slice.tokens = static_cast<int>(std::min(plan.tokens_per_task, chunk.queries.rows - token));
+  slice.tokens =
+      static_cast<int>(std::min<int64_t>(plan.tokens_per_task, chunk.queries.rows - token));
   slice.heads = std::min(plan.heads_per_task, group - first_head);
   slice.first_position = chunk.first_slot + token;
   slice.window = options.window;
@@ -211,6 +209,7 @@ class Attention {
   Attention(const Context& context, int layer, const AttentionOptions& options,
             std::span<const AttentionChunk> chunks)
       : context_(context), layer_(layer), options_(options), chunks_(chunks) {
+    first_tasks_[0] = first_stores_[0] = 0;
     for (size_t i = 0; i < chunks.size(); ++i) {
       plans_[i] = make_plan(context, chunks[i], options);
       const int64_t tiles = plans_[i].tiles(*chunks[i].cache.layout);
@@ -234,10 +233,10 @@ class Attention {
   // Results of the parts of a chunk's tiles: [tiles][parts][rows, 2 + head_dim], and for each tile
   // how many parts are not done.
   struct Partials {
-    float* values = nullptr;
-    std::atomic<int32_t>* left = nullptr;
-    int64_t row_values = 0;
-    int64_t part_values = 0;
+    float* values;
+    std::atomic<int32_t>* left;
+    int64_t row_values;
+    int64_t part_values;
   };
 
   void allocate_partials() {
@@ -288,15 +287,15 @@ class Attention {
   void run_task(size_t index, int64_t task) {
     const AttentionChunk& chunk = chunks_[index];
     const Plan& plan = plans_[index];
-    const int64_t tile = task / plan.parts;
-    const int64_t part = task % plan.parts;
+    const int tile = static_cast<int>(task) / plan.parts;
+    const int part = static_cast<int>(task) % plan.parts;
     if (plan.stores && part == plan.parts - 1) {
-      store_head(context_, chunk, layer_, static_cast<int>(tile), 0, 1);
+      store_head(context_, chunk, layer_, tile, 0, 1);
     }
     kernels::AttentionSlice slice = make_slice(chunk, layer_, options_, plan, tile);
     slice.scratch = task_scratch().floats(context_.kernels.attention_scratch_values(
         slice.cache_type, slice.tokens, slice.heads, slice.head_dim));
-    if (plan.parts == 1) return context_.kernels.attention(slice);
+    if (plan.parts == 1) return attend(slice);
 
     const Partials& partials = partials_[index];
     float* parts = partials.values + tile * plan.parts * partials.part_values;
@@ -304,19 +303,23 @@ class Attention {
     const int64_t blocks = slice.key_begin / slice.block_tokens + part * plan.blocks_per_part;
     slice.key_begin = std::max(slice.key_begin, blocks * slice.block_tokens);
     slice.key_end = std::min(slice.key_end, (blocks + plan.blocks_per_part) * slice.block_tokens);
-    context_.kernels.attention(slice);
+    attend(slice);
     // Whoever finishes the last part puts them together.
     if (partials.left[tile].fetch_sub(1, std::memory_order_acq_rel) == 1) {
       merge(partials, slice, plan.parts, parts);
     }
   }
 
-  void merge(const Partials& partials, const kernels::AttentionSlice& slice, int64_t part_count,
+  void attend(const kernels::AttentionSlice& slice) const {
+    const bool coded = slice.cache_type == DataType::kQ8_0 || slice.cache_type == DataType::kQ4_0;
+    (coded ? context_.kernels.int8.attention : context_.kernels.attention)(slice);
+  }
+
+  void merge(const Partials& partials, const kernels::AttentionSlice& slice, int part_count,
              const float* parts) const {
     for (int row = 0; row < slice.tokens * slice.heads; ++row) {
-      context_.kernels.merge_attention(parts + row * partials.row_values,
-                                       static_cast<int>(part_count), partials.part_values,
-                                       slice.head_dim,
+      context_.kernels.merge_attention(parts + row * partials.row_values, part_count,
+                                       partials.part_values, slice.head_dim,
                                        slice.out + row / slice.heads * slice.out_stride +
                                            int64_t{row % slice.heads} * slice.head_dim);
     }
@@ -327,10 +330,11 @@ class Attention {
   const AttentionOptions& options_;
   const std::span<const AttentionChunk> chunks_;
   int64_t products_ = 0;
+  // Only as many are ever touched as there are chunks.
   std::array<Plan, kAttentionChunksMax> plans_;
   std::array<Partials, kAttentionChunksMax> partials_;
-  Starts first_tasks_{};
-  Starts first_stores_{};
+  Starts first_tasks_;
+  Starts first_stores_;
 };
 
 }  // namespace

@@ -1,7 +1,11 @@
-// Attention at depth (decode) and over a prompt (prefill).
+// Attention at depth (decode), over a prompt (prefill), and of several sequences at once. Calls go
+// through the layers of a model one after the other, so that its cache, not the processor's, is
+// what they read.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <vector>
 
 #include "tensor/limits_bench.h"
@@ -14,54 +18,114 @@ struct Heads {
   int query;
   int key_value;
   int dim;
+  int layers;
 };
 
-void run_attention(const Context& context, const Options& options, const Limits& limits,
-                   const Heads& heads, int64_t first_slot, int64_t tokens) {
-  const KvLayout layout{DataType::kF16, 1, heads.key_value, heads.dim, 32};
-  const int64_t slots = first_slot + tokens;
-  std::vector<std::vector<std::byte>> memory(static_cast<size_t>((slots + 31) / 32));
-  std::vector<std::byte*> blocks;
-  for (auto& block : memory) {
-    block.resize(layout.block_bytes());
-    blocks.push_back(block.data());
+struct Shape {
+  Heads heads;
+  DataType type = DataType::kF16;
+  int64_t first_slot = 0;
+  int64_t tokens = 1;
+  int sequences = 1;
+};
+
+// A sequence that has first_slot tokens and gets more.
+class Sequence {
+ public:
+  explicit Sequence(const Shape& shape)
+      : layout_{shape.type, shape.heads.layers, shape.heads.key_value, shape.heads.dim, 32} {
+    const int64_t slots = shape.first_slot + shape.tokens;
+    for (int64_t slot = 0; slot < slots; slot += layout_.block_tokens) {
+      memory_.emplace_back(new (std::align_val_t{64}) std::byte[layout_.block_bytes()]());
+      blocks_.push_back(memory_.back().get());
+    }
   }
+  KvView view() const { return {&layout_, blocks_}; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
+  };
+  KvLayout layout_;
+  std::vector<std::unique_ptr<std::byte[], Free>> memory_;
+  std::vector<std::byte*> blocks_;
+};
+
+std::string name_of(const Shape& shape) {
+  const std::string batch = shape.sequences > 1 ? fmt::format("{} x ", shape.sequences) : "";
+  return fmt::format("attention {} {}/{} of {}, {}{} at {}", data_type_info(shape.type).name,
+                     shape.heads.query, shape.heads.key_value, shape.heads.dim, batch, shape.tokens,
+                     shape.first_slot);
+}
+
+void run_attention(const Context& context, const Options& options, const Limits& limits,
+                   const Shape& shape) {
+  if (name_of(shape).find(options.filter) == std::string::npos) return;
+  const Heads& heads = shape.heads;
   const int64_t cols = int64_t{heads.query} * heads.dim;
-  std::vector<float> queries(static_cast<size_t>(tokens * cols), 0.5f);
+  const int64_t kv_cols = int64_t{heads.key_value} * heads.dim;
+  const auto rows = static_cast<size_t>(shape.tokens * shape.sequences);
+  std::vector<float> queries(rows * static_cast<size_t>(cols), 0.5f);
+  std::vector<float> keys(rows * static_cast<size_t>(kv_cols), 0.25f);
   std::vector<float> out(queries.size());
-  const double pairs = static_cast<double>(tokens) *
-                       (static_cast<double>(first_slot) + static_cast<double>(tokens + 1) / 2);
-  run_work(
-      context, options, limits,
-      {fmt::format("attention f16 {}/{} heads of {}, {} tokens at {}", heads.query, heads.key_value,
-                   heads.dim, tokens, first_slot),
-       4.0 * pairs * static_cast<double>(cols),
-       static_cast<double>(slots) * 2 * static_cast<double>(layout.row_bytes()) * heads.key_value,
-       [&] {
-         attention(
-             context, {&layout, blocks}, 0, first_slot,
-             {.head_count = heads.query, .scale = 1.0f / std::sqrt(static_cast<float>(heads.dim))},
-             {queries.data(), tokens, cols, cols}, {out.data(), tokens, cols, cols});
-       }});
+  std::vector<Sequence> sequences;
+  for (int i = 0; i < shape.sequences; ++i) sequences.emplace_back(shape);
+  std::vector<AttentionChunk> chunks;
+  for (int i = 0; i < shape.sequences; ++i) {
+    const int64_t row = i * shape.tokens;
+    const ConstMatrixView new_rows{keys.data() + row * kv_cols, shape.tokens, kv_cols, kv_cols};
+    chunks.push_back({sequences[static_cast<size_t>(i)].view(),
+                      shape.first_slot,
+                      new_rows,
+                      new_rows,
+                      {queries.data() + row * cols, shape.tokens, cols, cols},
+                      {out.data() + row * cols, shape.tokens, cols, cols}});
+  }
+  const double pairs =
+      static_cast<double>(shape.tokens) *
+      (static_cast<double>(shape.first_slot) + static_cast<double>(shape.tokens + 1) / 2);
+  const double slots = static_cast<double>(shape.first_slot + shape.tokens);
+  const KvLayout& layout = *chunks[0].cache.layout;
+  int layer = 0;
+  run_work(context, options, limits,
+           {name_of(shape), 4.0 * pairs * static_cast<double>(cols) * shape.sequences,
+            slots * 2 * static_cast<double>(layout.row_bytes()) * heads.key_value * shape.sequences,
+            [&] {
+              layer = (layer + 1) % heads.layers;
+              attention(context, layer,
+                        {.head_count = heads.query,
+                         .scale = 1.0f / std::sqrt(static_cast<float>(heads.dim))},
+                        chunks);
+            }});
 }
 
 }  // namespace
 
 void run_attention_benchmarks(const Context& context, const Options& options,
                               const Limits& limits) {
-  constexpr Heads kSmall{9, 3, 64};   // 125 million parameters
-  constexpr Heads kLarge{32, 8, 64};  // 1.2 billion
+  constexpr Heads kTiny{6, 6, 48, 6};     // 15 million parameters
+  constexpr Heads kSmall{9, 3, 64, 30};   // 125 million
+  constexpr Heads kLarge{32, 8, 64, 16};  // 1.1 billion
+  constexpr DataType kTypes[] = {DataType::kF16, DataType::kQ8_0, DataType::kQ4_0};
+  const auto run = [&](const Shape& shape) { run_attention(context, options, limits, shape); };
   if (options.tiny) {
-    run_attention(context, options, limits, kSmall, 40, 1);
-    run_attention(context, options, limits, kSmall, 0, 40);
+    for (const DataType type : kTypes) {
+      run({.heads = kTiny, .type = type, .first_slot = 40, .sequences = 2});
+      run({.heads = kTiny, .type = type, .tokens = 40});
+    }
     return;
   }
+  run({.heads = kTiny, .first_slot = 100});
+  run({.heads = kTiny, .tokens = 512});
   for (const Heads& heads : {kSmall, kLarge}) {
-    run_attention(context, options, limits, heads, 4095, 1);
-    run_attention(context, options, limits, heads, 16383, 1);
-    run_attention(context, options, limits, heads, 0, 512);
-    run_attention(context, options, limits, heads, 3584, 512);
+    for (const DataType type : kTypes) {
+      run({.heads = heads, .type = type, .first_slot = 4095});
+      run({.heads = heads, .type = type, .first_slot = 16383});
+      run({.heads = heads, .type = type, .tokens = 512});
+      run({.heads = heads, .type = type, .first_slot = 3584, .tokens = 512});
+    }
   }
+  run({.heads = kSmall, .first_slot = 128, .sequences = 16});
 }
 
 }  // namespace minim::bench

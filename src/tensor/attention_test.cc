@@ -268,7 +268,7 @@ constexpr DataType kCacheTypes[] = {DataType::kF32, DataType::kF16, DataType::kQ
 
 TEST(Attention, PromptsOfAllLengthsAcrossBlocks) {
   for (const DataType type : kCacheTypes) {
-    for (int64_t tokens = 1; tokens <= 70; tokens += 3) {
+    for (int64_t tokens = 1; tokens <= 70; tokens += 5) {
       run_on_every_table({.type = type, .block_tokens = 16, .tokens = tokens});
     }
   }
@@ -284,8 +284,8 @@ TEST(Attention, SingleTokensAtAllDepths) {
 
 TEST(Attention, HeadSizesAndGroups) {
   for (const DataType type : kCacheTypes) {
-    for (const int head_dim : {1, 8, 10, 31, 32, 33, 48, 80, 96, 128, 256}) {
-      for (const int group : {1, 2, 3, 4, 5, 8}) {
+    for (const int head_dim : {1, 10, 31, 32, 48, 80, 128, 256}) {
+      for (const int group : {1, 2, 3, 5, 8}) {
         for (const int64_t tokens : {1, 3}) {
           run_on_every_table({.type = type,
                               .heads = 2 * group,
@@ -347,11 +347,11 @@ TEST(Attention, ThreadsDoNotChangeTheResult) {
     MINIM_TRACE_TABLE(*table);
     for (const DataType type : kCacheTypes) {
       for (const Case& test :
-           {Case{.type = type, .first_slot = 2000},
-            Case{.type = type, .first_slot = 3, .tokens = 100},
+           {Case{.type = type, .head_dim = 32, .first_slot = 2000},
+            Case{.type = type, .head_dim = 32, .first_slot = 3, .tokens = 100},
             Case{.type = type, .first_slot = 1700, .tokens = 3, .window = 1650}}) {
         const std::vector<float> one = run(test, *table, 1, false);
-        for (const int threads : {2, 3, 5}) EXPECT_EQ(one, run(test, *table, threads, false));
+        for (const int threads : {2, 5}) EXPECT_EQ(one, run(test, *table, threads, false));
       }
     }
   }
