@@ -9,10 +9,14 @@ missing_packages() {
     printf '%s\n' "${wanted[@]}"
     return
   fi
-  # The names come back as "g++ installed" or "libfmt-dev:amd64 installed".
-  { dpkg-query -W -f='${Package} ${db:Status-Status}\n' "${wanted[@]}" 2>/dev/null || true; } |
-    awk -v wanted="${wanted[*]}" '
-      $2 == "installed" { have[$1] = 1 }
+  # A package of another architecture is wanted by its full name, "libfmt-dev:arm64".
+  { dpkg-query -W -f='${Package} ${Architecture} ${db:Status-Status}\n' "${wanted[@]}" \
+    2>/dev/null || true; } |
+    awk -v native="$(dpkg --print-architecture)" -v wanted="${wanted[*]}" '
+      $3 == "installed" {
+        have[$1 ":" $2] = 1
+        if ($2 == native || $2 == "all") have[$1] = 1
+      }
       END {
         count = split(wanted, names, " ")
         for (i = 1; i <= count; i++) if (!(names[i] in have)) print names[i]
@@ -27,21 +31,37 @@ other_system() {
   [[ $ID == debian && $VERSION_ID == 12 ]] || printf '%s' "$PRETTY_NAME"
 }
 
-# apt_get ARGUMENTS...: as root, through sudo where this user is not root. Shows what apt says only
-# if it fails.
-apt_get() {
-  local -a as_root=()
-  local log="$MINIM_ROOT/build/packages.log"
+# as_root COMMAND...: through sudo where this user is not root.
+as_root() {
+  local -a sudo=()
   if ((EUID != 0)); then
-    as_root=(sudo)
-    [[ -t 0 ]] || as_root=(sudo -n)
+    sudo=(sudo)
+    [[ -t 0 ]] || sudo=(sudo -n)
   fi
+  "${sudo[@]}" "$@"
+}
+
+# apt_get ARGUMENTS...: shows what apt says only if it fails.
+apt_get() {
+  local log="$MINIM_ROOT/build/packages.log"
   mkdir -p "$MINIM_ROOT/build"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 \
     -o DPkg::Lock::Timeout=120 "$@" >"$log" 2>&1 || {
     tail -n 40 "$log" >&2
     return 1
   }
+}
+
+# Lets dpkg install packages of the architectures that the names given ask for.
+add_architectures() {
+  local package architecture
+  for package in "$@"; do
+    [[ $package == *:* ]] || continue
+    architecture=${package#*:}
+    ! dpkg --print-foreign-architectures | grep -qx "$architecture" || continue
+    say "dpkg --add-architecture $architecture (for packages to build for it)"
+    as_root dpkg --add-architecture "$architecture"
+  done
 }
 
 # True where apt knows every one of the packages, that is where no `apt-get update` is needed.
@@ -71,6 +91,7 @@ MINIM_PACKAGES=present, or work in a Debian 12 container."
   fi
 
   say "$2 needs ${#missing[@]} Debian packages: ${missing[*]}"
+  add_architectures "${missing[@]}"
   if ! apt_knows "${missing[@]}"; then
     say "apt-get update (the package lists are missing or old)"
     apt_get update || fail "apt-get update failed; see the lines above, then try: $install"

@@ -1,5 +1,6 @@
 # ./dev test: the rules, the tests, and the tests again under sanitizers. Goes on after a failure,
-# so that one run shows everything; ends with 1 if anything failed.
+# so that one run shows everything; ends with 1 if anything failed. With --arm also the kernels for
+# 64-bit Arm, by qemu.
 set -euo pipefail
 for part in terminal packages build; do . "$MINIM_ROOT/scripts/$part.sh"; done
 
@@ -9,7 +10,8 @@ for argument in "$@"; do
   case "$argument" in
     --fast) presets=(release) ;;
     --tsan) presets=(tsan) ;;
-    --*) fail "./dev test has no option '$argument' (--fast, --tsan)" 2 ;;
+    --arm) presets+=(arm) ;;
+    --*) fail "./dev test has no option '$argument' (--fast, --tsan, --arm)" 2 ;;
     *) filter=$argument ;;
   esac
 done
@@ -21,7 +23,7 @@ readonly kPassed='^ *Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#.* Passed '
 show_failures() { grep --line-buffered -vE "$kPassed"; }
 
 run_tests() {
-  local preset=$1 started=$SECONDS
+  local preset=$1 filter=$2 started=$SECONDS
   local -a ctest=(ctest --test-dir "$MINIM_ROOT/build/$preset" --output-on-failure
     --no-tests=error --parallel "$(nproc)")
   [[ -z $filter ]] || ctest+=(--tests-regex "$filter")
@@ -39,8 +41,15 @@ export TSAN_OPTIONS=halt_on_error=1
 need_packages build 'building and testing'
 "$MINIM_ROOT/dev" check || failed+=('rules (./dev check)')
 for preset in "${presets[@]}"; do
-  build "$preset"
-  run_tests "$preset"
+  if [[ $preset == arm ]]; then
+    [[ $(uname -m) != aarch64 ]] || continue  # tested already
+    need_packages arm 'testing the kernels for Arm'
+    build arm kernels_test
+    run_tests arm '^kernels\.'
+  else
+    build "$preset"
+    run_tests "$preset" "$filter"
+  fi
 done
 
 if ((${#failed[@]} > 0)); then

@@ -9,12 +9,15 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace minim {
 namespace {
 
-constexpr std::array<std::pair<InstructionSet, const char*>, 7> kNames = {{
+constexpr std::array<std::pair<InstructionSet, const char*>, 8> kNames = {{
     {InstructionSet::kScalar, "scalar"},
     {InstructionSet::kAvx2, "avx2"},
     {InstructionSet::kAvxVnni, "avx_vnni"},
@@ -22,6 +25,7 @@ constexpr std::array<std::pair<InstructionSet, const char*>, 7> kNames = {{
     {InstructionSet::kAvx512Vnni, "avx512_vnni"},
     {InstructionSet::kAvx512Bf16, "avx512_bf16"},
     {InstructionSet::kNeon, "neon"},
+    {InstructionSet::kNeonDotprod, "neon_dotprod"},
 }};
 
 #if defined(__x86_64__)
@@ -84,10 +88,12 @@ bool cpu_supports(InstructionSet set) {
     case InstructionSet::kAvx512Bf16:
       return has_avx512() && __builtin_cpu_supports("avx512vnni") &&
              __builtin_cpu_supports("avx512bf16");
-    case InstructionSet::kNeon: return false;
+    case InstructionSet::kNeon:
+    case InstructionSet::kNeonDotprod: return false;
   }
   return false;
 #elif defined(__aarch64__)
+  if (set == InstructionSet::kNeonDotprod) return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
   return set == InstructionSet::kScalar || set == InstructionSet::kNeon;
 #else
   return set == InstructionSet::kScalar;

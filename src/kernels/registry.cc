@@ -28,18 +28,27 @@ extern const Int8Kernels kInt8;
 namespace avx512_bf16 {
 extern const MatmulList kMatmuls;
 }
+#elif defined(__aarch64__)
+namespace neon {
+extern const KernelTable kTable;
+}
+namespace neon_dotprod {
+extern const Int8Kernels kInt8;
+}
 #endif
 
 namespace {
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 // What an extension adds to `base`.
 KernelTable extend(KernelTable base, InstructionSet set, const Int8Kernels& int8) {
   base.set = set;
   base.int8 = int8;
   return base;
 }
+#endif
 
+#if defined(__x86_64__)
 std::span<const KernelTable* const> all_tables() {
   static const KernelTable kAvxVnni =
       extend(avx2::kTable, InstructionSet::kAvxVnni, avx_vnni::kInt8);
@@ -52,6 +61,13 @@ std::span<const KernelTable* const> all_tables() {
   }();
   static const KernelTable* const kTables[] = {&scalar::kTable, &avx2::kTable, &kAvxVnni,
                                                &avx512::kTable, &kAvx512Vnni,  &kAvx512Bf16};
+  return kTables;
+}
+#elif defined(__aarch64__)
+std::span<const KernelTable* const> all_tables() {
+  static const KernelTable kNeonDotprod =
+      extend(neon::kTable, InstructionSet::kNeonDotprod, neon_dotprod::kInt8);
+  static const KernelTable* const kTables[] = {&scalar::kTable, &neon::kTable, &kNeonDotprod};
   return kTables;
 }
 #else
