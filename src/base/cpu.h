@@ -8,7 +8,16 @@
 namespace minim {
 
 // Ordered: a later one of the same processor family includes the earlier ones.
-enum class InstructionSet { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAvx512Bf16, kNeon, kNeonDotprod };
+enum class InstructionSet {
+  kScalar,
+  kAvx2,
+  kAvxVnni,
+  kAvx512,
+  kAvx512Vnni,
+  kAvx512Bf16,
+  kNeon,
+  kNeonDotprod
+};
 
 // The name that MINIM_CPU takes: "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni", ...
 const char* instruction_set_name(InstructionSet set);

@@ -52,9 +52,7 @@ struct V {
     const uint16x4_t bits = vreinterpret_u16_f16(vcvt_f16_f32(a));
     __builtin_memcpy(p, &bits, sizeof(bits));
   }
-  MINIM_INLINE float half(uint16_t bits) {
-    return vgetq_lane_f32(widen_half(vdup_n_u16(bits)), 0);
-  }
+  MINIM_INLINE float half(uint16_t bits) { return vgetq_lane_f32(widen_half(vdup_n_u16(bits)), 0); }
   MINIM_INLINE F load_i8(const int8_t* p) {
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(load_8x4(p))))));
   }
