@@ -55,6 +55,7 @@ class GoldenTest : public ::testing::TestWithParam<const char*> {
   Golden load(std::shared_ptr<const ModelFile> file) {
     Golden golden;
     LoadOptions options;
+    options.precision = MatmulPrecision::kFloat32;
     // The prompt and its continuation fit in what this model was first trained on.
     if (std::string_view(GetParam()) == "phi3-short") options.context_length = 48;
     golden.model = Model::load(*context_, std::move(file), options);

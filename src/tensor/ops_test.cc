@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "kernels/testing/random_data.h"
@@ -48,8 +49,10 @@ class Ops : public ::testing::Test {
   Rng rng_{testing::test_seed()};
 };
 
-// Everything that one context computes from one seed, end to end.
-std::vector<float> everything(const kernels::KernelTable& table, int threads) {
+// Everything that one context computes from one seed, end to end; products only as fine as
+// `precisions` says.
+std::vector<float> everything(const kernels::KernelTable& table, int threads,
+                              const std::set<MatmulPrecision>& precisions) {
   ThreadPool pool(threads);
   const Context context{pool, table, {}};
   Rng rng(testing::test_seed());
@@ -60,6 +63,7 @@ std::vector<float> everything(const kernels::KernelTable& table, int threads) {
   };
   for (const kernels::MatmulKernel* found : kernels::matmul_kernels(table)) {
     const kernels::MatmulKernel& kernel = *found;
+    if (!precisions.contains(kernel.precision)) continue;
     for (const int64_t tokens : {1, 3, 150}) {
       const auto weights =
           std::make_shared<RandomWeights>(random_weights(rng, kernel.type, 100, 256));
@@ -88,17 +92,22 @@ std::vector<float> everything(const kernels::KernelTable& table, int threads) {
 TEST_F(Ops, ThreadsDoNotChangeTheResult) {
   for (const kernels::KernelTable* table : testing::supported_tables()) {
     MINIM_TRACE_TABLE(*table);
-    const std::vector<float> one = everything(*table, 1);
-    for (const int threads : {2, 3, 7}) EXPECT_EQ(one, everything(*table, threads)) << threads;
+    const std::set<MatmulPrecision> all = {MatmulPrecision::kFloat32, MatmulPrecision::kBfloat16,
+                                           MatmulPrecision::kInt8};
+    const std::vector<float> one = everything(*table, 1, all);
+    for (const int threads : {2, 3, 7}) EXPECT_EQ(one, everything(*table, threads, all)) << threads;
   }
 }
 
-// Each instruction set is within rounding of scalar on the whole chain.
+// Each instruction set is within rounding of scalar on the whole chain; scalar has no products of
+// bfloat16.
 TEST_F(Ops, InstructionSetsAgree) {
-  const std::vector<float> scalar = everything(kernels::kernel_table(InstructionSet::kScalar), 1);
+  const std::set<MatmulPrecision> common = {MatmulPrecision::kFloat32, MatmulPrecision::kInt8};
+  const std::vector<float> scalar =
+      everything(kernels::kernel_table(InstructionSet::kScalar), 1, common);
   for (const kernels::KernelTable* table : testing::supported_tables()) {
     MINIM_TRACE_TABLE(*table);
-    const std::vector<float> got = everything(*table, 1);
+    const std::vector<float> got = everything(*table, 1, common);
     ASSERT_EQ(got.size(), scalar.size());
     for (size_t i = 0; i < got.size(); ++i) {
       ASSERT_NEAR(got[i], scalar[i], 1e-4 * (1 + std::abs(scalar[i]))) << i;
@@ -189,11 +198,15 @@ TEST_F(Ops, PackRefusesBytesThatDoNotFit) {
 TEST_F(Ops, PrecisionIsTheOneThatTheKernelsHave) {
   for (const DataTypeInfo& info : data_types()) {
     if (!info.is_weight) continue;
-    const bool has_int8 =
-        kernels::find_matmul_kernel(context_.kernels, info.type, MatmulPrecision::kInt8) != nullptr;
+    const auto has = [&](MatmulPrecision precision) {
+      return kernels::find_matmul_kernel(context_.kernels, info.type, precision) != nullptr;
+    };
+    const MatmulPrecision half =
+        has(MatmulPrecision::kBfloat16) ? MatmulPrecision::kBfloat16 : MatmulPrecision::kFloat32;
     EXPECT_EQ(pack(info.type, 2, 256).precision(), MatmulPrecision::kFloat32);
+    EXPECT_EQ(pack(info.type, 2, 256, MatmulPrecision::kBfloat16).precision(), half);
     EXPECT_EQ(pack(info.type, 2, 256, MatmulPrecision::kInt8).precision(),
-              has_int8 ? MatmulPrecision::kInt8 : MatmulPrecision::kFloat32);
+              has(MatmulPrecision::kInt8) ? MatmulPrecision::kInt8 : half);
   }
 }
 
