@@ -373,19 +373,14 @@ MINIM_INLINE float code_value(int code) {
   return static_cast<float>(code - kForm<Type>.bias);
 }
 
-template <typename Type>
-MINIM_INLINE int packed_code(const ChunkLayout& layout, const std::byte* chunk, int row, int col) {
-  constexpr PackedForm form = kForm<Type>;
-  const int block = col / kBlockCols;
-  const int quad = col % kBlockCols / 4;
-  const auto bits = [&](int plane, int count) {
-    const int line = block * count + quad % count;
-    const int byte = static_cast<int>(chunk[plane + line * kLine + 4 * row + col % 4]);
-    return byte >> (count * (quad / count)) & ((1 << count) - 1);
-  };
-  int code = bits(layout.low, form.low_bits);
-  if constexpr (form.high_bits > 0) code |= bits(layout.high, form.high_bits) << form.low_bits;
-  return code;
+// The kBits of a plane that belong to row `row`, four columns of quad `quad`.
+template <int kBits>
+MINIM_INLINE void plane_codes(const std::byte* plane, int row, int quad, int place, int* codes) {
+  const std::byte* from = plane + (quad % kBits) * kLine + 4 * row;
+  const int shift = kBits * (quad / kBits);
+  for (int i = 0; i < 4; ++i) {
+    codes[i] |= (static_cast<int>(from[i]) >> shift & ((1 << kBits) - 1)) << place;
+  }
 }
 
 // Scale or offset `group` of row `row`; both parts of those of super-blocks.
@@ -421,16 +416,32 @@ void dequantize_packed_row(const std::byte* packed, int64_t cols, int64_t row,
   for (int64_t column = 0; column < cols; column += kChunkCols) {
     const int blocks = chunk_blocks(cols, column);
     const ChunkLayout layout = chunk_layout<Type>(blocks);
-    for (int col = 0; col < blocks * kBlockCols; ++col) {
+    BlockPlanes planes{chunk + layout.low, chunk + layout.high};
+    for (int col = 0; col < blocks * kBlockCols; col += 4) {
+      const int quad = col % kBlockCols / 4;
+      if (quad == 0 && col > 0) {
+        planes.low += form.low_bits * kLine;
+        planes.high += form.high_bits * kLine;
+      }
+      int codes[4] = {};
+      plane_codes<form.low_bits>(planes.low, lane, quad, 0, codes);
+      if constexpr (form.high_bits > 0) {
+        plane_codes<form.high_bits>(planes.high, lane, quad, form.low_bits, codes);
+      }
       const int group = col / form.scale_values;
       const float scale = packed_scale<Type>(chunk + layout.scales, chunk, group, lane);
-      float value = scale * code_value<Type>(packed_code<Type>(layout, chunk, lane, col));
+      float offset = 0;
       if constexpr (Type::kHasOffsets) {
-        const float offset =
-            packed_scale<Type>(chunk + layout.offsets, chunk + 2 * kPackRows, group, lane);
-        value = kSuper ? value + -offset : value + offset;
+        offset = packed_scale<Type>(chunk + layout.offsets, chunk + 2 * kPackRows, group, lane);
       }
-      out[column + col] = value;
+      for (int i = 0; i < 4; ++i) {
+        const float value = scale * code_value<Type>(codes[i]);
+        if constexpr (Type::kHasOffsets) {
+          out[column + col + i] = kSuper ? value + -offset : value + offset;
+        } else {
+          out[column + col + i] = value;
+        }
+      }
     }
     chunk += layout.bytes;
   }
