@@ -159,7 +159,6 @@ void score_coded(const AttentionSlice& slice, const FewRows& few, int row, const
       MINIM_UNROLL
       for (int word = 0; word < kWords; ++word) {
         const int64_t offset = (block * kWords + word) * kWordBytes;
-        if (at == 0 && row == 0) prefetch<2 * kWordBytes>(span.values + 2 * offset);
         V::I keys[kScoreVectors];
         MINIM_UNROLL
         for (int v = 0; v < kScoreVectors; ++v) {
@@ -192,21 +191,28 @@ void score_coded(const AttentionSlice& slice, const FewRows& few, int row, const
 // ---- values ------------------------------------------------------------------------------------
 
 // What one pass over a span's values works with: the weights of a row's keys, `weight_stride` from
-// one row to the next, and what to fetch meanwhile, which may be nothing.
+// one row to the next; and what to fetch meanwhile, `fetch_stride` for each key, which may be
+// nothing. Values of plain caches are fetched during the scores; codes take longer to add up than
+// to score, so that here is time for both.
 struct ValuePass {
   const float* weights;
   int64_t weight_stride;
-  const std::byte* ahead;
+  const std::byte* next_keys;
+  const std::byte* next_values;
+  int64_t fetch_stride;
 };
 
 // sums[row][vector] += weights[row][key] x values for keys [begin, end) of a group.
 template <typename Type, int kRows, int kVectors, int kChains, bool kPartial>
 MINIM_INLINE void add_group(const ValueColumns<kVectors>& columns, int begin, int end,
                             const ValuePass& pass, V::F (*sums)[kVectors][kChains]) {
-  constexpr int kFetchBytes = kVectors * V::kLanes * Type::kBits / 8;
+  constexpr int kPassBytes = kVectors * V::kLanes * Type::kBits / 8;
+  constexpr int kFetchBytes = Type::kCoded || kPassBytes < 64 ? 64 : kPassBytes;
   const auto add_key = [&](int key, int chain) {
-    if (pass.ahead != nullptr) {
-      prefetch<(kFetchBytes > 64 ? kFetchBytes : 64)>(pass.ahead + key * columns.stride);
+    if (pass.next_keys != nullptr) {
+      const bool fetch_value = Type::kCoded && key % 2 == 1;
+      prefetch<kFetchBytes>((fetch_value ? pass.next_values : pass.next_keys) +
+                            key * pass.fetch_stride);
     }
     V::F values[kVectors];
     MINIM_UNROLL
@@ -235,6 +241,7 @@ MINIM_INLINE void add_group(const ValueColumns<kVectors>& columns, int begin, in
 template <typename Type, int kRows, int kVectors, bool kPartial = false>
 void add_columns(const AttentionSlice& slice, const FewRows& few, int row, const KeySpan& span,
                  const ValuePass& pass, int at) {
+  const int64_t fetch_group = pass.fetch_stride * kGroup;
   constexpr int kSums = kRows * kVectors;
   constexpr int kChains = kSums <= 2 ? 4 : kSums <= kSumVectors / 4 ? 2 : 1;
   const int64_t padded = few.queries.padded;
@@ -249,15 +256,16 @@ void add_columns(const AttentionSlice& slice, const FewRows& few, int row, const
       for (int chain = 1; chain < kChains; ++chain) sums[r][v][chain] = V::zero();
     }
   }
-  // A line that several passes read is fetched by the first of them.
-  const bool fetches = pass.ahead != nullptr && at * Type::kBits % 512 == 0;
   for (int group = 0; group * kGroup < span.end; ++group) {
     const int first = group * kGroup;
-    const int64_t offset = group * static_cast<int64_t>(slice.group_bytes);
     const int begin = span.begin > first ? span.begin - first : 0;
     const int end = span.end - first < kGroup ? span.end - first : kGroup;
-    const ValuePass of_group{pass.weights + first, pass.weight_stride,
-                             fetches ? pass.ahead + offset + at * Type::kBits / 8 : nullptr};
+    ValuePass of_group = pass;
+    of_group.weights += first;
+    if (pass.next_keys != nullptr) {
+      of_group.next_keys += group * fetch_group;
+      of_group.next_values += group * fetch_group;
+    }
     add_group<Type, kRows, kVectors, kChains, kPartial>(
         value_columns<Type, kVectors>(slice, few.values, span, group, at), begin, end, of_group,
         sums);
@@ -284,12 +292,18 @@ template <typename Type, int kRows, int kVectors>
 MINIM_INLINE void add_plain_values(const AttentionSlice& slice, const FewRows& few, int row,
                                    const KeySpan& span, const ValuePass& pass, int at) {
   for (; at + kVectors * V::kLanes <= slice.head_dim; at += kVectors * V::kLanes) {
-    add_columns<Type, kRows, kVectors>(slice, few, row, span, pass, at);
+    // A line that several passes read is fetched by the first of them.
+    ValuePass of_columns = pass;
+    const bool fetches = pass.next_keys != nullptr && at * Type::kBits % 512 == 0;
+    of_columns.next_keys = fetches ? pass.next_keys + at * Type::kBits / 8 : nullptr;
+    add_columns<Type, kRows, kVectors>(slice, few, row, span, of_columns, at);
   }
   if constexpr (kVectors > 1) {
     add_plain_values<Type, kRows, kVectors / 2>(slice, few, row, span, pass, at);
   } else if (at < slice.head_dim) {
-    add_columns<Type, kRows, 1, true>(slice, few, row, span, pass, at);
+    ValuePass of_rest = pass;
+    of_rest.next_keys = nullptr;
+    add_columns<Type, kRows, 1, true>(slice, few, row, span, of_rest, at);
   }
 }
 
@@ -299,21 +313,30 @@ void add_coded_values(const AttentionSlice& slice, const FewRows& few, int row, 
   constexpr int kBlockVectors = kCodeBlock / V::kLanes;
   constexpr int kVectors =
       value_vectors(kRows) < kBlockVectors ? value_vectors(kRows) : kBlockVectors;
-  ValuePass scaled{few.scaled, kSpanKeys, Codes::kBits == 8 ? pass.ahead : nullptr};
+  ValuePass scaled = pass;
+  scaled.weights = few.scaled;
+  scaled.weight_stride = kSpanKeys;
+  scaled.fetch_stride = pass.fetch_stride / few.queries.blocks;
   for (int block = 0; block < few.queries.blocks; ++block) {
     const std::byte* scales = span.values + scales_offset<Codes>(slice.head_dim) +
                               block * kGroup * static_cast<int64_t>(sizeof(HalfBits));
     for (int key = 0; key < span.end; key += V::kLanes) {
-      const V::F scale = V::load_half(
-          scales + key / kGroup * static_cast<int64_t>(slice.group_bytes) + key % kGroup * 2);
+      const std::byte* of_keys =
+          scales + key / kGroup * static_cast<int64_t>(slice.group_bytes) + key % kGroup * 2;
+      const V::F scale = V::load_half(of_keys);
       MINIM_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const V::F weight = V::load(pass.weights + r * pass.weight_stride + key);
         V::store(few.scaled + r * kSpanKeys + key, V::mul(weight, scale));
       }
     }
+    // Each block's first pass fetches its share.
+    const int64_t share = block * kSpanKeys * scaled.fetch_stride;
+    scaled.next_keys = pass.next_keys == nullptr ? nullptr : pass.next_keys + share;
+    scaled.next_values = pass.next_keys == nullptr ? nullptr : pass.next_values + share;
     for (int at = 0; at < kCodeBlock; at += kVectors * V::kLanes) {
       add_columns<Codes, kRows, kVectors>(slice, few, row, span, scaled, block * kCodeBlock + at);
+      scaled.next_keys = nullptr;
     }
   }
 }
@@ -322,7 +345,7 @@ void add_coded_values(const AttentionSlice& slice, const FewRows& few, int row, 
 
 using FewChunk = KeyChunk<kChunkSpans>;
 
-// Rows [row, row + kRows) of the chunk, kRows being how many are left, up to kRowsAtOnce.
+// Rows [row, row + kRows) of the chunk.
 template <typename Type, int kRows>
 void attend_rows(const AttentionSlice& slice, const FewRows& few, int row, const FewChunk& chunk,
                  const FewChunk& next) {
@@ -342,25 +365,32 @@ void attend_rows(const AttentionSlice& slice, const FewRows& few, int row, const
                               .first = row,
                               .count = kRows});
   for (int s = 0; s < chunk.count; ++s) {
-    const std::byte* ahead = row == 0 && s < next.count ? next.spans[s].keys : nullptr;
-    const ValuePass pass{scores + s * kSpanKeys, kChunkKeys, ahead};
+    ValuePass pass{scores + s * kSpanKeys, kChunkKeys, nullptr, nullptr,
+                   static_cast<int64_t>(slice.group_bytes) / kGroup};
+    if (row == 0 && s < next.count) {
+      pass.next_keys = next.spans[s].keys;
+      pass.next_values = next.spans[s].values;
+    }
     if constexpr (!Type::kCoded) {
       add_plain_values<Type, kRows, value_vectors(kRows)>(slice, few, row, chunk.spans[s], pass, 0);
     } else {
-      if constexpr (Type::kBits == 4) unpack_nibbles(slice, few.values, chunk.spans[s], ahead);
+      if constexpr (Type::kBits == 4) unpack_nibbles(slice, few.values, chunk.spans[s]);
       add_coded_values<Type, kRows>(slice, few, row, chunk.spans[s], pass);
     }
     for (int r = 0; r < kRows; ++r) few.shrink[row + r] = 1.0f;
   }
 }
 
+// As many rows as there is code for, which is 8, 6, 4, 3, 2 or 1; returns how many.
 template <typename Type, int kRows>
-MINIM_INLINE void attend_rows_left(int left, const AttentionSlice& slice, const FewRows& few,
-                                   int row, const FewChunk& chunk, const FewChunk& next) {
-  if (left >= kRows) return attend_rows<Type, kRows>(slice, few, row, chunk, next);
+MINIM_INLINE int attend_some_rows(int left, const AttentionSlice& slice, const FewRows& few,
+                                  int row, const FewChunk& chunk, const FewChunk& next) {
   if constexpr (kRows > 1) {
-    attend_rows_left<Type, kRows - 1>(left, slice, few, row, chunk, next);
+    constexpr int kFewer = kRows > 4 ? kRows - 2 : kRows - 1;
+    if (left < kRows) return attend_some_rows<Type, kFewer>(left, slice, few, row, chunk, next);
   }
+  attend_rows<Type, kRows>(slice, few, row, chunk, next);
+  return kRows;
 }
 
 template <typename Type>
@@ -378,8 +408,8 @@ void attend_few(const AttentionSlice& slice) {
   FewChunk chunk = next_chunk<kChunkSpans>(slice, walk);
   while (chunk.count > 0) {
     const FewChunk next = next_chunk<kChunkSpans>(slice, walk);
-    for (int row = 0; row < rows; row += kRowsAtOnce) {
-      attend_rows_left<Type, kRowsAtOnce>(rows - row, slice, few, row, chunk, next);
+    for (int row = 0; row < rows;) {
+      row += attend_some_rows<Type, kRowsAtOnce>(rows - row, slice, few, row, chunk, next);
     }
     chunk = next;
   }

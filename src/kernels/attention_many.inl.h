@@ -105,7 +105,7 @@ MINIM_INLINE void fill_values(const AttentionSlice& slice, const ManyRows& many,
   zero_rows(0, span.begin);
   zero_rows(span.end, kSpanKeys);
   if constexpr (Type::kCoded && Type::kBits == 4) {
-    unpack_nibbles(slice, many.source, span, nullptr);
+    unpack_nibbles(slice, many.source, span);
   }
   for (int first = 0; first < span.end; first += kGroup) {
     const int begin = span.begin > first ? span.begin - first : 0;

@@ -70,7 +70,7 @@ constexpr uint8_t kNibbleLevels[16] = {0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0xfe,
 
 // source.nibbles = the values of the span, which must have four bits, as signed bytes.
 MINIM_INLINE void unpack_nibbles(const AttentionSlice& slice, const ValueSource& source,
-                                 const KeySpan& span, const std::byte* ahead) {
+                                 const KeySpan& span) {
   const V::Table levels = V::load_table(kNibbleLevels);
   const int64_t bytes = int64_t{kGroup} * source.blocks * 16;
   for (int group = 0; group * kGroup < span.end; ++group) {
@@ -78,7 +78,6 @@ MINIM_INLINE void unpack_nibbles(const AttentionSlice& slice, const ValueSource&
     int8_t* low = source.nibbles + group * bytes;
     int8_t* high = low + 2 * bytes;
     for (int64_t i = 0; i < bytes; i += 4 * V::kLanes) {
-      if (ahead != nullptr) prefetch<4 * V::kLanes>(ahead + offset + i);
       const V::I both = V::load_i(span.values + offset + i);
       V::store_i(low + i, V::lookup_bytes(levels, V::mask_bytes(both, 15)));
       V::store_i(high + i,

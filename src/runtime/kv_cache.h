@@ -1,4 +1,4 @@
-// The keys and values of one sequence, in blocks that are allocated as the sequence grows.
+// The keys and values of one sequence, in blocks that come into use as the sequence grows.
 #pragma once
 
 #include <cstddef>
@@ -10,18 +10,19 @@
 
 namespace minim {
 
+// Blocks lie in slabs on huge pages: attention at depth reads every one of them for every token.
 class KvCache {
  public:
   // REQUIRES: slots_max >= 1.
   KvCache(const KvLayout& layout, int64_t slots_max);
 
   int64_t slots_max() const { return slots_max_; }
-  // Resident bytes.
-  size_t bytes() const { return blocks_.size() * layout_.block_bytes(); }
+  // Of the blocks in use.
+  size_t bytes() const { return pointers_.size() * layout_.block_bytes(); }
 
   // Makes room for slots [0, count). REQUIRES: count <= slots_max().
   void reserve(int64_t count);
-  // Gives back the blocks that hold no slot below `count`.
+  // Gives up the blocks that hold no slot below `count`, and the slabs without blocks.
   void shrink(int64_t count);
   // Valid until the next reserve() or shrink(), and not past a move of this cache.
   KvView view() const { return {&layout_, pointers_}; }
@@ -33,7 +34,9 @@ class KvCache {
 
   KvLayout layout_;
   int64_t slots_max_;
-  std::vector<std::unique_ptr<std::byte[]>> blocks_;
+  size_t block_stride_;  // bytes: whole cache lines
+  size_t slab_blocks_;
+  std::vector<std::shared_ptr<std::byte>> slabs_;
   std::vector<std::byte*> pointers_;
 };
 
