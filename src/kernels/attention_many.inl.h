@@ -290,12 +290,11 @@ void attend_tile(const AttentionSlice& slice, const ManyRows& many, int tile, in
                              .shrink = many.shrink,
                              .first = first_row,
                              .count = row_count});
-  const int padded = static_cast<int>(many.queries.padded);
   int at = 0;
-  for (; at + kKeyTile <= padded; at += kKeyTile) {
+  for (; at + kKeyTile <= slice.head_dim; at += kKeyTile) {
     add_tile<kRows, V::kPanelVectors>(many, tile, lanes.begin, lanes.end, at);
   }
-  for (; at < padded; at += V::kLanes) {
+  for (; at < slice.head_dim; at += V::kLanes) {
     add_tile<kRows, 1>(many, tile, lanes.begin, lanes.end, at);
   }
 }

@@ -135,16 +135,50 @@ MINIM_INLINE void store_value(PlainF16, const float* x, int head_dim, int lane, 
   store_half_row(x, group + int64_t{lane} * head_dim * 2, head_dim);
 }
 
+MINIM_INLINE void store_vector(PlainF32, std::byte* to, V::F x) {
+  V::store(reinterpret_cast<float*>(to), x);
+}
+MINIM_INLINE void store_vector(PlainF16, std::byte* to, V::F x) { V::store_half(to, x); }
+
+// The keys of kLanes tokens, the first of which is token `lane` of the group: squares of floats
+// are turned, which beats a column of scattered numbers for each token.
+template <typename Type>
+MINIM_INLINE void store_keys_of_lanes(const float* x, int64_t stride, int head_dim, int lane,
+                                      std::byte* group) {
+  int column = 0;
+  for (; column + V::kLanes <= head_dim; column += V::kLanes) {
+    alignas(64) float turned[V::kLanes * V::kLanes];
+    V::transpose(x + column, stride, turned, V::kLanes);
+    for (int i = 0; i < V::kLanes; ++i) {
+      std::byte* to = group + ((column + i) * kGroup + lane) * Type::kBytes;
+      store_vector(Type{}, to, V::load(turned + i * V::kLanes));
+    }
+  }
+  for (int t = 0; t < V::kLanes && column < head_dim; ++t) {
+    store_key(Type{}, x + t * stride + column, head_dim - column, lane + t,
+              group + column * kGroup * Type::kBytes);
+  }
+}
+
 template <typename Type>
 void store_rows(const CacheStoreSlice& slice) {
+  int64_t turned = 0;  // tokens whose keys are stored
   for (int64_t t = 0; t < slice.tokens; ++t) {
     const int64_t slot = slice.first_slot + t;
-    const int64_t offset = slot % slice.block_tokens;
+    const auto offset = static_cast<int>(slot % slice.block_tokens);
     std::byte* block = slice.blocks[slot / slice.block_tokens] +
                        offset / kGroup * static_cast<int64_t>(slice.group_bytes);
-    const int lane = static_cast<int>(offset % kGroup);
-    store_key(Type{}, slice.keys + t * slice.key_stride, slice.head_dim, lane,
-              block + slice.key_offset);
+    const int lane = offset % kGroup;
+    const float* key = slice.keys + t * slice.key_stride;
+    if constexpr (!Type::kCoded && V::kLanes > 1) {
+      if (t >= turned && lane % V::kLanes == 0 && t + V::kLanes <= slice.tokens &&
+          offset + V::kLanes <= slice.block_tokens) {
+        store_keys_of_lanes<Type>(key, slice.key_stride, slice.head_dim, lane,
+                                  block + slice.key_offset);
+        turned = t + V::kLanes;
+      }
+    }
+    if (t >= turned) store_key(Type{}, key, slice.head_dim, lane, block + slice.key_offset);
     store_value(Type{}, slice.values + t * slice.value_stride, slice.head_dim, lane,
                 block + slice.value_offset);
   }

@@ -3,13 +3,14 @@
 // what they read.
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <vector>
 
 #include "tensor/limits_bench.h"
 #include "tensor/ops.h"
+#include "tensor/weight_memory.h"
 
 namespace minim::bench {
 namespace {
@@ -35,19 +36,17 @@ class Sequence {
   explicit Sequence(const Shape& shape)
       : layout_{shape.type, shape.heads.layers, shape.heads.key_value, shape.heads.dim, 32} {
     const int64_t slots = shape.first_slot + shape.tokens;
-    for (int64_t slot = 0; slot < slots; slot += layout_.block_tokens) {
-      memory_.emplace_back(new (std::align_val_t{64}) std::byte[layout_.block_bytes()]());
-      blocks_.push_back(memory_.back().get());
-    }
+    const auto count =
+        static_cast<size_t>((slots + layout_.block_tokens - 1) / layout_.block_tokens);
+    memory_ = WeightMemory().allocate(count * layout_.block_bytes());
+    std::memset(memory_.get(), 0, count * layout_.block_bytes());
+    for (size_t i = 0; i < count; ++i) blocks_.push_back(memory_.get() + i * layout_.block_bytes());
   }
   KvView view() const { return {&layout_, blocks_}; }
 
  private:
-  struct Free {
-    void operator()(std::byte* memory) const { ::operator delete[](memory, std::align_val_t{64}); }
-  };
   KvLayout layout_;
-  std::vector<std::unique_ptr<std::byte[], Free>> memory_;
+  std::shared_ptr<std::byte> memory_;  // on huge pages, as that of sessions
   std::vector<std::byte*> blocks_;
 };
 
