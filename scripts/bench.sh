@@ -1,4 +1,5 @@
-# ./dev bench [NAME] [ARGS]: the benchmark programs of one room or of all, one after the other.
+# ./dev bench [NAME] [ARGS]: the benchmark programs of one room or of all, one after the other, or
+# the scenario bench/NAME, whose program is bench_NAME.
 set -euo pipefail
 for part in terminal packages build; do . "$MINIM_ROOT/scripts/$part.sh"; done
 
@@ -10,11 +11,18 @@ fi
 
 need_packages build 'building the benchmarks'
 configure release
+if [[ -n $name && -f $MINIM_ROOT/bench/$name/CMakeLists.txt ]]; then
+  build release minim "bench_$name"
+  exec "$MINIM_ROOT/build/release/bench/$name/bench_$name" \
+    --minim "$MINIM_ROOT/build/release/src/cli/minim" "$@"
+fi
+scenarios=("$MINIM_ROOT"/bench/*/CMakeLists.txt)
+scenarios=("${scenarios[@]%/CMakeLists.txt}")
 mapfile -t programs < <(ninja -C "$MINIM_ROOT/build/release" -t targets all |
   sed -nE 's/^([a-z_]+_bench): phony$/\1/p' | grep -v '^minim_' | sort)
 if [[ -n $name ]]; then
   [[ " ${programs[*]} " == *" ${name%_bench}_bench "* ]] ||
-    fail "no benchmark '$name'; there are: ${programs[*]%_bench}" 2
+    fail "no benchmark '$name'; there are: ${programs[*]%_bench} ${scenarios[*]##*/}" 2
   programs=("${name%_bench}_bench")
 fi
 [[ ${#programs[@]} -gt 0 ]] || fail 'there is no benchmark yet'

@@ -20,7 +20,6 @@ struct Options {
   ModelOptions model;
   EngineOptions engine;
   SpeedOptions speed;
-  std::string cache_type = "f16";
   bool json = false;
 };
 
@@ -72,7 +71,6 @@ void print(const Engine& engine, const SpeedOptions& options, const SpeedResult&
 int bench(Options options) {
   const Engine engine(options.engine);
   const InterruptGuard interrupt;
-  options.speed.kv_type = find_data_type(options.cache_type)->type;
   const auto model = load_model(engine, open_model(options.model), 0);
   SpeedResult result;
   {
@@ -105,9 +103,7 @@ Action add_bench(CLI::App& app) {
       ->capture_default_str();
   app.add_option("-r,--repetitions", speed.repetitions, "Runs, after one to warm up")
       ->capture_default_str();
-  app.add_option("--cache-type", options->cache_type, "Type of the cache")
-      ->check(CLI::IsMember({"f16", "f32"}))
-      ->capture_default_str();
+  add_cache_type_option(app, speed.kv_type);
   app.add_flag("--json", options->json, "Print JSON");
   add_precision_option(app, options->engine);
   add_engine_options(app, options->engine);

@@ -31,9 +31,11 @@ void check_options(const Model& model, const SpeedOptions& options) {
   require(options.repetitions >= 1, "there must be at least one repetition");
   require(options.batch_tokens >= 1, "batches must hold at least one token");
   const int64_t most = model.config().context_length;
-  const int64_t longest = std::max(
-      options.prompt_tokens,
-      options.generated_tokens > 0 ? options.depth + options.generated_tokens : int64_t{0});
+  int64_t longest = std::max(options.prompt_tokens, options.generated_tokens);
+  if (options.generated_tokens > 0) longest = std::max(longest, options.depth);
+  if (options.generated_tokens > 0 && longest <= most) {
+    longest = std::max(longest, options.depth + options.generated_tokens);
+  }
   if (longest > most) {
     throw Error(
         ErrorCode::kInvalidArgument,

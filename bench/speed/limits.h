@@ -1,0 +1,39 @@
+// The limits of this machine at this moment: others use it too, so they are read beside each
+// figure.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "base/context.h"
+
+namespace minim::bench {
+
+struct Limits {
+  double bytes_per_second = 0;  // reads from memory, all threads
+  double int8_operations = 0;   // a second: products and sums of bytes, 2 for each pair
+  double float_operations = 0;  // likewise in float
+};
+
+class LimitsProbe {
+ public:
+  // `tiny`: reads of little memory, only to show that it works.
+  LimitsProbe(int thread_count, bool tiny);
+
+  // Medians of several short readings, together well under a second.
+  Limits read();
+  const char* kernels() const;
+
+ private:
+  struct Release {
+    void operator()(float* memory) const;
+  };
+
+  ThreadPool threads_;
+  const kernels::KernelTable& kernels_;
+  size_t value_count_;
+  int64_t steps_;
+  std::unique_ptr<float[], Release> memory_;
+};
+
+}  // namespace minim::bench

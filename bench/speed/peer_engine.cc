@@ -1,0 +1,132 @@
+// A peer that comes with llama.cpp's tools: its own benchmark programs, read by what they print.
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "bench/speed/engine.h"
+#include "bench/speed/process.h"
+
+namespace minim::bench {
+namespace {
+
+class PeerEngine : public Engine {
+ public:
+  PeerEngine(const std::string& name, const Path& folder, const EngineOptions& options)
+      : Engine(name), folder_(folder), options_(options) {}
+
+  Measurement measure(const BenchModel& model, const Workload& work) const override {
+    switch (work.kind) {
+      case WorkKind::kSequences: return measure_sequences(model, work);
+      case WorkKind::kStart: return measure_start(model);
+      default: return measure_alone(model, work);
+    }
+  }
+
+  Measurement perplexity(const BenchModel& model, const Path& text) const override {
+    if (!has("llama-perplexity")) return missing("llama-perplexity");
+    const std::string window = std::to_string(kPerplexityWindowTokens);
+    const ProcessResult result =
+        run("llama-perplexity", {"-m", model.path.string(), "-f", text.string(), "-c", window, "-b",
+                                 window, "--chunks", std::to_string(kPerplexityWindows)});
+    if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
+    for (const std::string* printed : {&result.output, &result.errors}) {
+      const std::string mark = "Final estimate: PPL = ";
+      const size_t at = printed->find(mark);
+      if (at == std::string::npos) continue;
+      return {std::strtod(printed->c_str() + at + mark.size(), nullptr), ""};
+    }
+    return {0, "llama-perplexity printed no estimate"};
+  }
+
+ private:
+  // llama-bench: prompts, generation of one sequence, and with them the memory of the process.
+  Measurement measure_alone(const BenchModel& model, const Workload& work) const {
+    std::vector<std::string> arguments = {"-m", model.path.string(),
+                                          "-p", std::to_string(work.prompt_tokens),
+                                          "-n", std::to_string(work.generated_tokens),
+                                          "-r", std::to_string(repetitions(model, work)),
+                                          "-o", "json"};
+    // Not every version can start at a depth; those that cannot say so.
+    if (work.depth > 0) arguments.insert(arguments.end(), {"-d", std::to_string(work.depth)});
+    if (work.cache_type != DataType::kF16) {
+      const char* type = data_type_info(work.cache_type).name;
+      arguments.insert(arguments.end(), {"-ctk", type, "-ctv", type, "-fa", "1"});
+    }
+    arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
+    const bool memory = work.kind == WorkKind::kMemory;
+    const ProcessResult result = run("llama-bench", arguments, memory);
+    if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
+    if (memory) return {static_cast<double>(result.resident_bytes_max) * 1e-6, ""};
+    try {
+      const Json document = parse_json(result.output, "llama-bench");
+      return {median(document.at(0).at("samples_ts").get<std::vector<double>>()), ""};
+    } catch (const Json::exception& error) {
+      return {0, fmt::format("unexpected JSON: {}", error.what())};
+    } catch (const Error& error) {
+      return {0, error.what()};
+    }
+  }
+
+  // llama-batched-bench prints one line of JSON for each number of sequences, among others.
+  Measurement measure_sequences(const BenchModel& model, const Workload& work) const {
+    if (!has("llama-batched-bench")) return missing("llama-batched-bench");
+    const std::string count = std::to_string(work.sequence_count);
+    std::string counts = count;
+    for (int i = 1; i < repetitions(model, work); ++i) counts += "," + count;
+    const int64_t slots = work.sequence_count * (work.depth + work.generated_tokens);
+    const ProcessResult result =
+        run("llama-batched-bench",
+            {"-m", model.path.string(), "-c", std::to_string(slots), "-b", "2048", "-ub", "512",
+             "-npp", std::to_string(work.depth), "-ntg", std::to_string(work.generated_tokens),
+             "-npl", counts, "--output-format", "jsonl"});
+    if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
+    std::vector<double> rates;
+    std::istringstream lines(result.output);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind("{", 0) != 0) continue;
+      const Json document = Json::parse(line, nullptr, false);
+      if (document.is_object() && document.contains("speed_tg")) {
+        rates.push_back(document["speed_tg"].is_number() ? document["speed_tg"].get<double>() : 0);
+      }
+    }
+    if (rates.empty()) return {0, "llama-batched-bench printed no result"};
+    return {median(rates), ""};
+  }
+
+  Measurement measure_start(const BenchModel& model) const {
+    const char* program = has("llama-completion") ? "llama-completion" : "llama-cli";
+    if (!has(program)) return missing("llama-completion");
+    const ProcessResult result =
+        run(program, {"-m", model.path.string(), "-p", start_prompt(), "-n", "1", "-c", "512",
+                      "--temp", "0", "-no-cnv", "--no-warmup"});
+    if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
+    return {result.seconds * 1e3, ""};
+  }
+
+  bool has(const char* program) const { return std::filesystem::exists(folder_ / program); }
+  Measurement missing(const char* program) const { return {0, fmt::format("has no {}", program)}; }
+
+  ProcessResult run(const char* program, std::vector<std::string> arguments,
+                    bool watch_memory = false) const {
+    arguments.insert(arguments.begin(), (folder_ / program).string());
+    arguments.insert(arguments.end(), {"-t", std::to_string(options_.threads)});
+    return run_process(arguments,
+                       {.seconds_max = options_.seconds_max, .watch_memory = watch_memory});
+  }
+
+  Path folder_;
+  EngineOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_peer_engine(const std::string& name, const Path& folder,
+                                         const EngineOptions& options) {
+  return std::make_unique<PeerEngine>(name, folder, options);
+}
+
+}  // namespace minim::bench
