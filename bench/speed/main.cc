@@ -125,8 +125,9 @@ class Run {
         row.notes[at] += (row.notes[at].empty() ? "" : "; ") + notes[at];
       }
       if (row.load > 1) {
-        fmt::print("warning: the load of this machine is {:.1f}; only ratios mean something\n",
-                   row.load);
+        fmt::print(
+            "warning: the load of this machine is {:.1f}, and not all programs bear that alike\n",
+            row.load);
       }
       fmt::print("{}\n", format_row(row, setting_));
       std::fflush(stdout);
