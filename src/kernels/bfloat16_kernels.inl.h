@@ -35,15 +35,7 @@ struct Bfloat16Lanes {
 
 template <typename Type>
 constexpr MatmulKernel bfloat16_kernel() {
-  return {.type = Type::kType,
-          .precision = MatmulPrecision::kBfloat16,
-          .row_multiple = kPanelRows,
-          .packed_bytes = nullptr,
-          .pack = nullptr,
-          .dequantize_row = dequantize_stored_row<Type>,
-          .prepared_bytes = nullptr,
-          .prepare = nullptr,
-          .multiply = multiply_stored<Type, Bfloat16Lanes>};
+  return stored_kernel<Type, Bfloat16Lanes>(MatmulPrecision::kBfloat16);
 }
 
 constexpr MatmulKernel kBfloat16Kernels[] = {bfloat16_kernel<F16>(), bfloat16_kernel<Bf16>()};

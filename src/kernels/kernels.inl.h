@@ -14,15 +14,7 @@ namespace {
 
 template <typename Type>
 constexpr MatmulKernel float_kernel() {
-  return {.type = Type::kType,
-          .precision = MatmulPrecision::kFloat32,
-          .row_multiple = kPanelRows,
-          .packed_bytes = nullptr,
-          .pack = nullptr,
-          .dequantize_row = dequantize_stored_row<Type>,
-          .prepared_bytes = nullptr,
-          .prepare = nullptr,
-          .multiply = multiply_stored<Type, FloatLanes>};
+  return stored_kernel<Type, FloatLanes>(MatmulPrecision::kFloat32);
 }
 
 constexpr MatmulKernel kFloatKernels[] = {

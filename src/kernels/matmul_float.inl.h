@@ -117,5 +117,19 @@ void dequantize_stored_row(const std::byte* weights, int64_t cols, int64_t row,
   expand<Type>(weights + row * row_bytes<Type>(cols), 0, cols, out);
 }
 
+// The row of a table for weights as they are stored.
+template <typename Type, typename Lanes>
+constexpr MatmulKernel stored_kernel(MatmulPrecision precision) {
+  return {.type = Type::kType,
+          .precision = precision,
+          .row_multiple = kPanelRows,
+          .packed_bytes = nullptr,
+          .pack = nullptr,
+          .dequantize_row = dequantize_stored_row<Type>,
+          .prepared_bytes = nullptr,
+          .prepare = nullptr,
+          .multiply = multiply_stored<Type, Lanes>};
+}
+
 }  // namespace
 }  // namespace minim::kernels::MINIM_ISA
