@@ -9,6 +9,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -17,13 +19,14 @@
 namespace minim {
 namespace {
 
-constexpr std::array<std::pair<InstructionSet, const char*>, 8> kNames = {{
+constexpr std::array<std::pair<InstructionSet, const char*>, 9> kNames = {{
     {InstructionSet::kScalar, "scalar"},
     {InstructionSet::kAvx2, "avx2"},
     {InstructionSet::kAvxVnni, "avx_vnni"},
     {InstructionSet::kAvx512, "avx512"},
     {InstructionSet::kAvx512Vnni, "avx512_vnni"},
     {InstructionSet::kAvx512Bf16, "avx512_bf16"},
+    {InstructionSet::kAmx, "amx"},
     {InstructionSet::kNeon, "neon"},
     {InstructionSet::kNeonDotprod, "neon_dotprod"},
 }};
@@ -49,6 +52,31 @@ bool has_avx2() {
 bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+bool has_avx512_bf16() {
+  return has_avx512() && __builtin_cpu_supports("avx512vnni") &&
+         __builtin_cpu_supports("avx512bf16");
+}
+
+// Linux keeps the tile registers from processes that have not asked for them; asking again is
+// harmless (Documentation/arch/x86/xstate.rst).
+bool may_use_tiles() {
+#if defined(SYS_arch_prctl)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM, which old headers lack
+  constexpr long kTileData = 18;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+bool has_amx() {
+  constexpr unsigned kBf16Bit = 1u << 22, kTileBit = 1u << 24, kInt8Bit = 1u << 25;
+  constexpr unsigned kAll = kBf16Bit | kTileBit | kInt8Bit;
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kAll) == kAll &&
+         has_avx512_bf16() && may_use_tiles();
 }
 #endif
 
@@ -85,9 +113,8 @@ bool cpu_supports(InstructionSet set) {
     case InstructionSet::kAvxVnni: return has_avx2() && has_avx_vnni();
     case InstructionSet::kAvx512: return has_avx512();
     case InstructionSet::kAvx512Vnni: return has_avx512() && __builtin_cpu_supports("avx512vnni");
-    case InstructionSet::kAvx512Bf16:
-      return has_avx512() && __builtin_cpu_supports("avx512vnni") &&
-             __builtin_cpu_supports("avx512bf16");
+    case InstructionSet::kAvx512Bf16: return has_avx512_bf16();
+    case InstructionSet::kAmx: return has_amx();
     case InstructionSet::kNeon:
     case InstructionSet::kNeonDotprod: return false;
   }

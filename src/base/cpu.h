@@ -15,6 +15,7 @@ enum class InstructionSet {
   kAvx512,
   kAvx512Vnni,
   kAvx512Bf16,
+  kAmx,
   kNeon,
   kNeonDotprod
 };

@@ -10,7 +10,7 @@
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
-template <typename Type>
+template <typename Type, typename Tiles>
 constexpr MatmulKernel int8_kernel() {
   constexpr int kFactor = kBias<Type> != 0 ? -kBias<Type> : 1;
   return {.type = Type::kType,
@@ -21,15 +21,18 @@ constexpr MatmulKernel int8_kernel() {
           .dequantize_row = dequantize_packed_row<Type>,
           .prepared_bytes = prepared_int8_bytes<kDotCols<Type>>,
           .prepare = prepare_int8<kDotCols<Type>, kFactor>,
-          .multiply = multiply_int8<Type>};
+          .multiply = multiply_int8<Type, Tiles>};
 }
 
-constexpr MatmulKernel kInt8Kernels[] = {
-    int8_kernel<Q8_0>(),  int8_kernel<Q4_0>(), int8_kernel<Q4_1>(),  int8_kernel<Q5_0>(),
-    int8_kernel<Q5_1>(),  int8_kernel<Q2_K>(), int8_kernel<Q3_K>(),  int8_kernel<Q4_K>(),
-    int8_kernel<Q5_K>(),  int8_kernel<Q6_K>(), int8_kernel<Iq4Nl>(), int8_kernel<Iq4Xs>(),
-    int8_kernel<Mxfp4>(), int8_kernel<Nf4>(),  int8_kernel<Tq1_0>(), int8_kernel<Tq2_0>(),
+template <typename Tiles, typename... Types>
+struct Int8KernelRows {
+  static constexpr MatmulKernel kRows[] = {int8_kernel<Types, Tiles>()...};
+  static constexpr MatmulList kList = {kRows, sizeof...(Types)};
 };
+template <typename Tiles>
+constexpr MatmulList kInt8Matmuls =
+    Int8KernelRows<Tiles, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4Nl, Iq4Xs,
+                   Mxfp4, Nf4, Tq1_0, Tq2_0>::kList;
 
 // Ten chains hide the latency of every machine so far. They are named one by one, because compilers
 // keep an array that asm looks at in memory.
@@ -64,8 +67,9 @@ int64_t probe_int8_products(int64_t steps) noexcept {
   return steps * 2 * kChains * 4 * V::kLanes;
 }
 
+template <typename Tiles = RegisterTiles>
 constexpr Int8Kernels make_int8_kernels() {
-  return {.matmuls = {kInt8Kernels, sizeof(kInt8Kernels) / sizeof(kInt8Kernels[0])},
+  return {.matmuls = kInt8Matmuls<Tiles>,
           .attention = attend_coded,
           .probe_products = probe_int8_products};
 }

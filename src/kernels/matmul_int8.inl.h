@@ -11,10 +11,12 @@
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
-template <typename Type>
+template <typename Type, typename Tiles>
 void multiply_int8(const MatmulSlice& slice) noexcept {
-  if (slice.tokens > V::kStreamTokensMax) return multiply_wide<Type>(slice);
-  stream_weights_int8<Type>(slice);
+  if (slice.tokens <= Tiles::kStreamTokensMax) return stream_weights_int8<Type>(slice);
+  Tiles::template begin<Type>();
+  multiply_wide<Type, Tiles>(slice);
+  Tiles::end();
 }
 
 }  // namespace

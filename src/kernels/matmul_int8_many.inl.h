@@ -1,5 +1,6 @@
-// Products of packed weights with many tokens: panels become bytes in the cache, and a register
-// tile of rows by tokens runs along them.
+// Products of packed weights with many tokens: panels become bytes in the cache, and tiles of rows
+// by tokens run along them. How a tile is multiplied is a policy: in vector registers here, by a
+// matrix unit in matmul_int8_amx.inl.h.
 #pragma once
 
 #include "kernels/int8_activations.inl.h"
@@ -12,8 +13,6 @@ constexpr int kTilePacks = kTileRows / kPackRows;
 constexpr int kTileLine = 4 * kTileRows;  // bytes of a quad
 static_assert(kTileRows % kPackRows == 0);
 
-// Tokens whose sums, with a chunk of them and of the weights, stay in the first cache.
-constexpr int kTokenBlock = 6 * V::kByteTileTokens;
 // Chunks that are wide at a time: up to 8192 columns of a panel, in the second cache.
 constexpr int kWideChunks = 32;
 
@@ -24,17 +23,18 @@ struct WideChunk {
   alignas(64) float offsets[kChunkCols / 16 * kTileRows];
 };
 
-template <typename Type, int kQuad>
+template <typename Type, typename Tiles, int kQuad>
 MINIM_INLINE void widen_quads(const BlockPlanes& planes, int vector, V::Table table,
                               uint8_t* codes) {
   if constexpr (kQuad < kQuads) {
-    V::store_i(codes + kQuad * kTileLine, load_quad<Type, kQuad>(planes, vector, table));
-    widen_quads<Type, kQuad + 1>(planes, vector, table, codes);
+    const V::I quad = load_quad<Type, kQuad>(planes, vector, table);
+    V::store_i(codes + kQuad * kTileLine, Tiles::template bytes<Type>(quad));
+    widen_quads<Type, Tiles, kQuad + 1>(planes, vector, table, codes);
   }
 }
 
 // Fills the part of one pack of rows, from row `first_row` of the chunk on.
-template <typename Type>
+template <typename Type, typename Tiles>
 void widen_chunk(const std::byte* chunk, int blocks, int first_row, WideChunk& wide) {
   constexpr PackedForm form = kForm<Type>;
   const ChunkLayout layout = chunk_layout<Type>(blocks);
@@ -44,7 +44,8 @@ void widen_chunk(const std::byte* chunk, int blocks, int first_row, WideChunk& w
     const int row = first_row + v * V::kLanes;
     BlockPlanes planes{chunk + layout.low, chunk + layout.high};
     for (int block = 0; block < blocks; ++block) {
-      widen_quads<Type, 0>(planes, v, table, wide.codes + block * kQuads * kTileLine + 4 * row);
+      widen_quads<Type, Tiles, 0>(planes, v, table,
+                                  wide.codes + block * kQuads * kTileLine + 4 * row);
       planes.low += form.low_bits * kLine;
       planes.high += form.high_bits * kLine;
     }
@@ -61,7 +62,7 @@ void widen_chunk(const std::byte* chunk, int blocks, int first_row, WideChunk& w
   }
 }
 
-// A register tile: a wide chunk by some tokens.
+// A wide chunk by some tokens.
 struct ByteTile {
   const WideChunk* wide;
   int dots;             // groups of columns
@@ -148,6 +149,36 @@ MINIM_INLINE void multiply_byte_tiles(int64_t tokens, const ByteTile& tile) {
   if constexpr (kTokens > 1) multiply_byte_tiles<Form, kTokens - 1>(tokens, tile);
 }
 
+MINIM_INLINE void skip_tokens(ByteTile& tile, int64_t tokens) {
+  tile.codes += tokens * tile.stride;
+  tile.sums = advance(tile.sums, tokens * tile.stride);
+  tile.scale = advance(tile.scale, tokens * tile.stride);
+  tile.out += tokens * kTileRows;
+}
+
+struct RegisterTiles {
+  static constexpr int kStreamTokensMax = V::kStreamTokensMax;  // more go this way
+  // Tokens whose sums, with a chunk of them and of the weights, stay in the first cache.
+  static constexpr int kTokenBlock = 6 * V::kByteTileTokens;
+  template <typename Type>
+  MINIM_INLINE void begin() {}
+  MINIM_INLINE void end() {}
+  // The bytes that are multiplied, from those of load_quad().
+  template <typename Type>
+  MINIM_INLINE V::I bytes(V::I codes) {
+    return codes;
+  }
+  // A whole chunk by `tokens` tokens.
+  template <typename Type>
+  MINIM_INLINE void multiply_chunk(ByteTile tile, int64_t tokens) {
+    constexpr int kTokens = V::kByteTileTokens;
+    for (int64_t t = 0; t < tokens; t += kTokens) {
+      multiply_byte_tiles<ArithmeticOf<Type>, kTokens>(tokens - t, tile);
+      skip_tokens(tile, kTokens);
+    }
+  }
+};
+
 // The wide part of a matrix: columns [column, column + cols) of `panels` times kTileRows rows.
 struct WideBlock {
   WideChunk chunks[kWideChunks];
@@ -158,7 +189,7 @@ struct WideBlock {
 };
 
 // Widens as many panels from `row` on as fit.
-template <typename Type>
+template <typename Type, typename Tiles>
 void widen_block(const MatmulSlice& slice, int64_t row, int64_t column, WideBlock& block) {
   const int64_t left = slice.cols - column;
   block.column = column;
@@ -176,8 +207,9 @@ void widen_block(const MatmulSlice& slice, int64_t row, int64_t column, WideBloc
       const std::byte* chunk = slice.weights + (first / kPackRows + pack) * bytes +
                                column / kChunkCols * chunk_layout<Type>(kChunkBlocks).bytes;
       for (int c = 0; c < block.chunks_per_panel; ++c) {
-        widen_chunk<Type>(chunk, chunk_blocks(slice.cols, column + c * kChunkCols),
-                          pack * kPackRows, block.chunks[panel * block.chunks_per_panel + c]);
+        widen_chunk<Type, Tiles>(chunk, chunk_blocks(slice.cols, column + c * kChunkCols),
+                                 pack * kPackRows,
+                                 block.chunks[panel * block.chunks_per_panel + c]);
         chunk += chunk_layout<Type>(kChunkBlocks).bytes;
       }
     }
@@ -185,12 +217,11 @@ void widen_block(const MatmulSlice& slice, int64_t row, int64_t column, WideBloc
 }
 
 // sums[tokens, kTileRows] += a panel of the block by `tokens` tokens from `token` on.
-template <typename Type>
+template <typename Type, typename Tiles>
 void multiply_wide_panel(const MatmulSlice& slice, const WideBlock& block, int panel, int64_t token,
                          int64_t tokens, float* sums) {
   const PreparedRow x =
       prepared_row<kDotCols<Type>>(slice.input + token * slice.input_stride, slice.cols);
-  constexpr int kTokens = V::kByteTileTokens;
   for (int c = 0; c < block.chunks_per_panel; ++c) {
     const int64_t column = block.column + c * kChunkCols;
     ByteTile tile;
@@ -201,13 +232,7 @@ void multiply_wide_panel(const MatmulSlice& slice, const WideBlock& block, int p
     tile.scale = x.scales + column / kChunkCols;
     tile.stride = slice.input_stride;
     tile.out = sums;
-    for (int64_t t = 0; t < tokens; t += kTokens) {
-      multiply_byte_tiles<ArithmeticOf<Type>, kTokens>(tokens - t, tile);
-      tile.codes += kTokens * tile.stride;
-      tile.sums = advance(tile.sums, kTokens * tile.stride);
-      tile.scale = advance(tile.scale, kTokens * tile.stride);
-      tile.out += kTokens * kTileRows;
-    }
+    Tiles::template multiply_chunk<Type>(tile, tokens);
   }
 }
 
@@ -225,8 +250,9 @@ MINIM_INLINE void move_sums(const MatmulSlice& slice, int64_t row, int64_t token
   }
 }
 
-template <typename Type>
+template <typename Type, typename Tiles>
 void multiply_wide_block(const MatmulSlice& slice, int64_t row, const WideBlock& block) {
+  constexpr int kTokenBlock = Tiles::kTokenBlock;
   alignas(64) float sums[kTokenBlock * kTileRows];
   for (int64_t token = 0; token < slice.tokens; token += kTokenBlock) {
     const int64_t left = slice.tokens - token;
@@ -236,20 +262,20 @@ void multiply_wide_block(const MatmulSlice& slice, int64_t row, const WideBlock&
       move_sums(slice, first, token, tokens, sums, [&](float* to, float* out, int lanes) {
         V::store(to, block.column == 0 || lanes == 0 ? V::zero() : V::load_partial(out, lanes));
       });
-      multiply_wide_panel<Type>(slice, block, panel, token, tokens, sums);
+      multiply_wide_panel<Type, Tiles>(slice, block, panel, token, tokens, sums);
       move_sums(slice, first, token, tokens, sums,
                 [](float* from, float* out, int lanes) { store_rows(out, V::load(from), lanes); });
     }
   }
 }
 
-template <typename Type>
+template <typename Type, typename Tiles>
 void multiply_wide(const MatmulSlice& slice) {
   WideBlock block;
   for (int64_t row = slice.row_begin; row < slice.row_end; row += block.panels * kTileRows) {
     for (int64_t column = 0; column < slice.cols; column += block.cols) {
-      widen_block<Type>(slice, row, column, block);
-      multiply_wide_block<Type>(slice, row, block);
+      widen_block<Type, Tiles>(slice, row, column, block);
+      multiply_wide_block<Type, Tiles>(slice, row, block);
     }
   }
 }

@@ -28,6 +28,10 @@ extern const Int8Kernels kInt8;
 namespace avx512_bf16 {
 extern const MatmulList kMatmuls;
 }
+namespace amx {
+extern const Int8Kernels kInt8;
+extern const MatmulList kBfloat16Matmuls;
+}  // namespace amx
 #elif defined(__aarch64__)
 namespace neon {
 extern const KernelTable kTable;
@@ -59,8 +63,14 @@ std::span<const KernelTable* const> all_tables() {
     table.bfloat16_matmuls = avx512_bf16::kMatmuls;
     return table;
   }();
-  static const KernelTable* const kTables[] = {&scalar::kTable, &avx2::kTable, &kAvxVnni,
-                                               &avx512::kTable, &kAvx512Vnni,  &kAvx512Bf16};
+  static const KernelTable kAmx = [] {
+    KernelTable table = extend(avx512::kTable, InstructionSet::kAmx, amx::kInt8);
+    table.bfloat16_matmuls = amx::kBfloat16Matmuls;
+    return table;
+  }();
+  static const KernelTable* const kTables[] = {
+      &scalar::kTable, &avx2::kTable, &kAvxVnni, &avx512::kTable,
+      &kAvx512Vnni,    &kAvx512Bf16,  &kAmx};
   return kTables;
 }
 #elif defined(__aarch64__)
