@@ -53,6 +53,9 @@ Limits LimitsProbe::read() {
   Limits limits;
   limits.float_operations = operations(kernels_.probe_products);
   limits.int8_operations = operations(kernels_.int8.probe_products);
+  limits.bfloat16_operations = kernels_.bfloat16.probe_products == nullptr
+                                   ? limits.float_operations
+                                   : operations(kernels_.bfloat16.probe_products);
   volatile float sink = 0;
   const double seconds = median_seconds([&] {
     threads_.run_ranges(static_cast<int64_t>(value_count_), 1 << 16, [&](int64_t from, int64_t to) {

@@ -10,9 +10,10 @@
 namespace minim::bench {
 
 struct Limits {
-  double bytes_per_second = 0;  // reads from memory, all threads
-  double int8_operations = 0;   // a second: products and sums of bytes, 2 for each pair
-  double float_operations = 0;  // likewise in float
+  double bytes_per_second = 0;     // reads from memory, all threads
+  double int8_operations = 0;      // a second: products and sums of bytes, 2 for each pair
+  double float_operations = 0;     // likewise in float
+  double bfloat16_operations = 0;  // likewise in bfloat16, or in float where that is missing
 };
 
 class LimitsProbe {

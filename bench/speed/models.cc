@@ -22,8 +22,10 @@ constexpr std::array<const char*, 4> kNames = {"15M", "135M", "1.2B", "3.8B"};
 constexpr std::array<const char*, 4> kPresets = {"bench-15m", "bench-135m", "nano-tiny",
                                                  "nano-small"};
 
-bool is_float(DataType type) {
-  return type == DataType::kF32 || type == DataType::kF16 || type == DataType::kBf16;
+Products products_of(DataType type) {
+  if (type == DataType::kF32) return Products::kFloats;
+  const bool half = type == DataType::kF16 || type == DataType::kBf16;
+  return half ? Products::kBfloat16 : Products::kBytes;
 }
 
 void count_work(const ModelFile& file, BenchModel& model) {
@@ -46,7 +48,7 @@ void count_work(const ModelFile& file, BenchModel& model) {
       std::max_element(bytes_of.begin(), bytes_of.end(),
                        [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most == bytes_of.end()) return;
-  model.whole_numbers = !is_float(most->first);
+  model.products = products_of(most->first);
   if (model.type.empty()) model.type = data_type_info(most->first).name;
 }
 

@@ -11,12 +11,19 @@
 
 namespace minim::bench {
 
+// What most of a model's products are, where there are many of them.
+enum class Products {
+  kBytes,     // quantised weights: activations are rounded
+  kBfloat16,  // weights of 16 bits
+  kFloats,
+};
+
 struct BenchModel {
   std::string name;  // "135M"
   std::string type;  // "q4_0"; of a given file: that of most of its bytes
   Path path;
-  bool random = true;            // made here, not trained
-  bool whole_numbers = false;    // its products are of bytes, where activations are rounded
+  bool random = true;  // made here, not trained
+  Products products = Products::kFloats;
   uint64_t parameter_count = 0;  // embeddings included
 
   // For one generated token: every matrix but an embedding table that is no head as well.

@@ -25,13 +25,17 @@ std::string format_range(const Figure& figure) {
 }
 
 Limits median_limits(const Row& row) {
-  std::vector<double> bytes, bytewise, floats;
+  std::vector<double> bytes, bytewise, floats, halves;
   for (const Round& round : row.rounds) {
     bytes.push_back(round.limits.bytes_per_second);
     bytewise.push_back(round.limits.int8_operations);
     floats.push_back(round.limits.float_operations);
+    halves.push_back(round.limits.bfloat16_operations);
   }
-  return {median(bytes), median(bytewise), median(floats)};
+  return {.bytes_per_second = median(bytes),
+          .int8_operations = median(bytewise),
+          .float_operations = median(floats),
+          .bfloat16_operations = median(halves)};
 }
 
 std::string markdown_table(std::span<const Row> rows, const std::string& work,
@@ -67,8 +71,7 @@ std::string markdown_table(std::span<const Row> rows, const std::string& work,
         format_share(ours.bytes_per_second, ours.bytes_share, "GB/s"),
         format_share(ours.operations_per_second, ours.operations_share, "GOP/s"),
         ratio ? fmt::format("{:.2f}x {}", ratio->value, setting.engines[ratio->peer]) : "",
-        limits.bytes_per_second * 1e-9,
-        (row.model.whole_numbers ? limits.int8_operations : limits.float_operations) * 1e-9,
+        limits.bytes_per_second * 1e-9, operations_limit(limits, row.model.products) * 1e-9,
         row.load);
   }
   if (!notes.empty()) table += "\n";
@@ -109,6 +112,7 @@ OrderedJson row_json(const Row& row, const Setting& setting) {
     json["rounds"].push_back({{"bytes_per_second", round.limits.bytes_per_second},
                               {"int8_operations_per_second", round.limits.int8_operations},
                               {"float_operations_per_second", round.limits.float_operations},
+                              {"bfloat16_operations_per_second", round.limits.bfloat16_operations},
                               {"values", values}});
   }
   for (size_t at = 0; at < setting.engines.size(); ++at) {
@@ -126,9 +130,11 @@ OrderedJson row_json(const Row& row, const Setting& setting) {
 std::string format_row(const Row& row, const Setting& setting) {
   const Limits limits = median_limits(row);
   std::string text = fmt::format(
-      "{} {}, {}\n  limits beside it: {:.1f} GB/s, {:.0f} GOP/s in bytes, {:.0f} in float\n",
+      "{} {}, {}\n  limits beside it: {:.1f} GB/s, {:.0f} GOP/s in bytes, {:.0f} in bfloat16, "
+      "{:.0f} in float\n",
       row.model.name, row.model.type, row.work.title, limits.bytes_per_second * 1e-9,
-      limits.int8_operations * 1e-9, limits.float_operations * 1e-9);
+      limits.int8_operations * 1e-9, limits.bfloat16_operations * 1e-9,
+      limits.float_operations * 1e-9);
   for (size_t at = 0; at < setting.engines.size(); ++at) {
     const auto figure = figure_of(row, at);
     std::string line = fmt::format("  {:<14}", setting.engines[at]);

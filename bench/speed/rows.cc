@@ -36,6 +36,15 @@ std::optional<double> bytes_of_token(const Row& row) {
 
 }  // namespace
 
+double operations_limit(const Limits& limits, Products products) {
+  switch (products) {
+    case Products::kBytes: return limits.int8_operations;
+    case Products::kBfloat16: return limits.bfloat16_operations;
+    case Products::kFloats: break;
+  }
+  return limits.float_operations;
+}
+
 Row measure_row(const Engines& engines, const BenchModel& model, const Workload& work,
                 int round_count, LimitsProbe& probe) {
   Row row = {.model = model, .work = work, .load = load_average()};
@@ -68,9 +77,8 @@ std::optional<Figure> figure_of(const Row& row, size_t engine) {
       bytes_shares.push_back(bytes.back() / round.limits.bytes_per_second);
     }
     operations.push_back(value * token_operations);
-    operations_shares.push_back(operations.back() / (row.model.whole_numbers
-                                                         ? round.limits.int8_operations
-                                                         : round.limits.float_operations));
+    operations_shares.push_back(operations.back() /
+                                operations_limit(round.limits, row.model.products));
   }
   if (values.empty()) return std::nullopt;
   Figure figure = {.median = median(values),

@@ -41,6 +41,9 @@ struct Figure {
   std::optional<double> operations_share;
 };
 
+// The limit that products of a kind are held against.
+double operations_limit(const Limits& limits, Products products);
+
 // Calls every program in turn, `round_count` times. One that fails is left out of later rounds.
 Row measure_row(const Engines& engines, const BenchModel& model, const Workload& work,
                 int round_count, LimitsProbe& probe);

@@ -1,44 +1,17 @@
-// Products of half-precision weights by way of bfloat16, where the processor has them: with many
-// tokens, weights and activations are rounded to it and summed in float. With few tokens, where
-// only reading the weights takes time, nothing is rounded.
+// The products by way of bfloat16 of an instruction set that has them.
 #pragma once
 
-#include "kernels/kernel_table.h"
-#include "kernels/matmul_float.inl.h"
+#include "kernels/bfloat16_lanes.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
-struct Bfloat16Lanes {
-  static constexpr int kCols = 2;
-  using W = V::I;
-  MINIM_INLINE W load(const float* lanes) { return V::load_i(lanes); }
-  MINIM_INLINE W set(const float* lane) { return V::broadcast_i(lane); }
-  MINIM_INLINE V::F multiply_add(W weights, W x, V::F sums) {
-    return V::dot_bfloat16(sums, weights, x);
-  }
-  // Writes whole vectors of lanes.
-  MINIM_INLINE void make(const float* values, int64_t count, float* lanes) {
-    int64_t i = 0;
-    for (; i + 2 * V::kLanes <= count; i += 2 * V::kLanes) {
-      const V::I pairs = V::to_bfloat16(V::load(values + i), V::load(values + i + V::kLanes));
-      V::store_i(lanes + i / 2, pairs);
-    }
-    const int rest = static_cast<int>(count - i);
-    if (rest == 0) return;
-    const V::F low = V::load_partial(values + i, rest < V::kLanes ? rest : V::kLanes);
-    const V::F high =
-        rest > V::kLanes ? V::load_partial(values + i + V::kLanes, rest - V::kLanes) : V::zero();
-    V::store_i(lanes + i / 2, V::to_bfloat16(low, high));
-  }
-};
-
-template <typename Type>
-constexpr MatmulKernel bfloat16_kernel() {
-  return stored_kernel<Type, Bfloat16Lanes>(MatmulPrecision::kBfloat16);
-}
-
 constexpr MatmulKernel kBfloat16Kernels[] = {bfloat16_kernel<F16>(), bfloat16_kernel<Bf16>()};
+
+constexpr Bfloat16Kernels make_bfloat16_kernels() {
+  return {.matmuls = {kBfloat16Kernels, sizeof(kBfloat16Kernels) / sizeof(kBfloat16Kernels[0])},
+          .probe_products = probe_bfloat16_products};
+}
 
 }  // namespace
 }  // namespace minim::kernels::MINIM_ISA

@@ -60,11 +60,18 @@ struct MatmulList {
 
 struct AttentionSlice;
 
+// Products by way of bfloat16, where the processor has them.
+struct Bfloat16Kernels {
+  MatmulList matmuls;  // kBfloat16: types of 16 bits
+  // Operations done in `steps` rounds of independent products in vector registers, for benchmarks.
+  int64_t (*probe_products)(int64_t steps) noexcept;
+};
+
 // The part of a table that extensions for whole-number products replace.
 struct Int8Kernels {
   MatmulList matmuls;  // kInt8: every type of whole-number codes
   void (*attention)(const AttentionSlice& slice) noexcept;  // over caches of kQ8_0 and kQ4_0
-  // Operations done in `steps` rounds of independent products of bytes, for benchmarks.
+  // Likewise, of bytes.
   int64_t (*probe_products)(int64_t steps) noexcept;
 };
 
@@ -141,8 +148,8 @@ struct AttentionSlice {
 struct KernelTable {
   InstructionSet set;
 
-  MatmulList float_matmuls;     // kFloat32: every weight type
-  MatmulList bfloat16_matmuls;  // kBfloat16: types of 16 bits, or none
+  MatmulList float_matmuls;  // kFloat32: every weight type
+  Bfloat16Kernels bfloat16;  // no kernels and no probe where the processor has no such products
   Int8Kernels int8;
 
   void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x

@@ -28,7 +28,7 @@ constexpr MatmulKernel kFloatKernels[] = {
 constexpr KernelTable make_table(InstructionSet set) {
   return {.set = set,
           .float_matmuls = {kFloatKernels, sizeof(kFloatKernels) / sizeof(kFloatKernels[0])},
-          .bfloat16_matmuls = {nullptr, 0},
+          .bfloat16 = {},
           .int8 = make_int8_kernels(),
           .add = add_row,
           .scale = scale_row,

@@ -103,12 +103,17 @@ void stream_weights(const MatmulSlice& slice, int64_t token) {
   }
 }
 
-template <typename Type, typename Lanes>
-void multiply_stored(const MatmulSlice& slice) noexcept {
-  if (slice.tokens > kFewTokens) return multiply_lanes<Type, Lanes>(slice);
+template <typename Type>
+MINIM_INLINE void stream_tokens_stored(const MatmulSlice& slice) {
   int64_t token = 0;
   for (; token + 2 <= slice.tokens; token += 2) stream_weights<Type, 2>(slice, token);
   if (token < slice.tokens) stream_weights<Type, 1>(slice, token);
+}
+
+template <typename Type, typename Lanes>
+void multiply_stored(const MatmulSlice& slice) noexcept {
+  if (slice.tokens > kFewTokens) return multiply_lanes<Type, Lanes>(slice);
+  stream_tokens_stored<Type>(slice);
 }
 
 template <typename Type>

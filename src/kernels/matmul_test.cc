@@ -48,6 +48,15 @@ void check_product(const MatmulKernel& kernel, const Shape& shape, Rng& rng) {
   slice.row_end = shape.rows;
   slice.input = reinterpret_cast<const std::byte*>(x.data());
   slice.input_stride = x_stride * static_cast<int64_t>(sizeof(float));
+  std::vector<std::byte> prepared;
+  if (kernel.prepare != nullptr) {
+    slice.input_stride = static_cast<int64_t>(kernel.prepared_bytes(shape.cols));
+    prepared.resize(static_cast<size_t>(shape.tokens * slice.input_stride));
+    for (int64_t t = 0; t < shape.tokens; ++t) {
+      kernel.prepare(x.data() + t * x_stride, shape.cols, prepared.data() + t * slice.input_stride);
+    }
+    slice.input = prepared.data();
+  }
   slice.tokens = shape.tokens;
   slice.out = out.data();
   slice.out_stride = out_stride;
@@ -92,13 +101,14 @@ TEST(Matmul, Bfloat16ProductsOverAllRemainders) {
   for (const KernelTable* table : supported_tables()) {
     MINIM_TRACE_TABLE(*table);
     Rng rng(testing::test_seed());
-    for (int i = 0; i < table->bfloat16_matmuls.count; ++i) {
-      const MatmulKernel& kernel = table->bfloat16_matmuls.kernels[i];
+    for (int i = 0; i < table->bfloat16.matmuls.count; ++i) {
+      const MatmulKernel& kernel = table->bfloat16.matmuls.kernels[i];
       for (int64_t cols = 1; cols <= 70; ++cols) check_product(kernel, {5, cols, 1}, rng);
       for (int64_t cols = 1; cols <= 70; ++cols) check_product(kernel, {3, cols, 11}, rng);
       for (int64_t rows = 1; rows <= 70; ++rows) check_product(kernel, {rows, 19, 9}, rng);
       for (int64_t tokens = 1; tokens <= 30; ++tokens) check_product(kernel, {34, 21, tokens}, rng);
       check_product(kernel, {131, 777, 25}, rng);
+      check_product(kernel, {33, 300, 130 + 17}, rng);
       check_product(kernel, {70, 4096 + 77, 30}, rng);
     }
   }

@@ -26,11 +26,11 @@ namespace avx512_vnni {
 extern const Int8Kernels kInt8;
 }
 namespace avx512_bf16 {
-extern const MatmulList kMatmuls;
+extern const Bfloat16Kernels kBfloat16;
 }
 namespace amx {
 extern const Int8Kernels kInt8;
-extern const MatmulList kBfloat16Matmuls;
+extern const Bfloat16Kernels kBfloat16;
 }  // namespace amx
 #elif defined(__aarch64__)
 namespace neon {
@@ -60,12 +60,12 @@ std::span<const KernelTable* const> all_tables() {
       extend(avx512::kTable, InstructionSet::kAvx512Vnni, avx512_vnni::kInt8);
   static const KernelTable kAvx512Bf16 = [] {
     KernelTable table = extend(avx512::kTable, InstructionSet::kAvx512Bf16, avx512_vnni::kInt8);
-    table.bfloat16_matmuls = avx512_bf16::kMatmuls;
+    table.bfloat16 = avx512_bf16::kBfloat16;
     return table;
   }();
   static const KernelTable kAmx = [] {
     KernelTable table = extend(avx512::kTable, InstructionSet::kAmx, amx::kInt8);
-    table.bfloat16_matmuls = amx::kBfloat16Matmuls;
+    table.bfloat16 = amx::kBfloat16;
     return table;
   }();
   static const KernelTable* const kTables[] = {
@@ -154,7 +154,7 @@ const MatmulKernel* find_matmul_kernel(const KernelTable& table, DataType type,
 
 std::vector<const MatmulKernel*> matmul_kernels(const KernelTable& table) {
   std::vector<const MatmulKernel*> kernels;
-  for (const MatmulList& list : {table.float_matmuls, table.bfloat16_matmuls, table.int8.matmuls}) {
+  for (const MatmulList& list : {table.float_matmuls, table.bfloat16.matmuls, table.int8.matmuls}) {
     for (int i = 0; i < list.count; ++i) kernels.push_back(list.kernels + i);
   }
   return kernels;

@@ -5,8 +5,7 @@
 #include "kernels/bfloat16_kernels.inl.h"
 
 namespace minim::kernels::avx512_bf16 {
-extern const MatmulList kMatmuls;
-constinit const MatmulList kMatmuls = {kBfloat16Kernels,
-                                       sizeof(kBfloat16Kernels) / sizeof(kBfloat16Kernels[0])};
+extern const Bfloat16Kernels kBfloat16;
+constinit const Bfloat16Kernels kBfloat16 = make_bfloat16_kernels();
 }  // namespace minim::kernels::avx512_bf16
 #endif
