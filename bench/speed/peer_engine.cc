@@ -1,4 +1,6 @@
 // A peer that comes with llama.cpp's tools: its own benchmark programs, read by what they print.
+// Versions differ: some start at a depth by -d, others read a prompt and generate after it by -gp;
+// some print JSON lines for several sequences, others a table only.
 #include <fmt/core.h>
 
 #include <cstdlib>
@@ -45,20 +47,11 @@ class PeerEngine : public Engine {
  private:
   // llama-bench: prompts, generation of one sequence, and with them the memory of the process.
   Measurement measure_alone(const BenchModel& model, const Workload& work) const {
-    std::vector<std::string> arguments = {"-m", model.path.string(),
-                                          "-p", std::to_string(work.prompt_tokens),
-                                          "-n", std::to_string(work.generated_tokens),
-                                          "-r", std::to_string(repetitions(model, work)),
-                                          "-o", "json"};
-    // Not every version can start at a depth; those that cannot say so.
-    if (work.depth > 0) arguments.insert(arguments.end(), {"-d", std::to_string(work.depth)});
-    if (work.cache_type != DataType::kF16) {
-      const char* type = data_type_info(work.cache_type).name;
-      arguments.insert(arguments.end(), {"-ctk", type, "-ctv", type, "-fa", "1"});
-    }
-    arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
     const bool memory = work.kind == WorkKind::kMemory;
-    const ProcessResult result = run("llama-bench", arguments, memory);
+    ProcessResult result = run("llama-bench", bench_arguments(model, work, "-d"), memory);
+    if (work.depth > 0 && result.errors.find("argument: -d") != std::string::npos) {
+      result = run("llama-bench", bench_arguments(model, work, "-gp"), memory);
+    }
     if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
     if (memory) return {static_cast<double>(result.resident_bytes_max) * 1e-6, ""};
     try {
@@ -71,30 +64,79 @@ class PeerEngine : public Engine {
     }
   }
 
-  // llama-batched-bench prints one line of JSON for each number of sequences, among others.
+  // `depth_option`: how this version is told the depth.
+  std::vector<std::string> bench_arguments(const BenchModel& model, const Workload& work,
+                                           std::string_view depth_option) const {
+    const bool together = work.depth > 0 && depth_option == "-gp";
+    const std::string generated = std::to_string(work.generated_tokens);
+    const std::string depth = std::to_string(work.depth);
+    std::vector<std::string> arguments = {"-m", model.path.string(),
+                                          "-p", std::to_string(work.prompt_tokens),
+                                          "-n", together ? "0" : generated,
+                                          "-r", std::to_string(repetitions(model, work)),
+                                          "-o", "json"};
+    if (together) {
+      arguments.insert(arguments.end(), {"-gp", depth + "," + generated});
+    } else if (work.depth > 0) {
+      arguments.insert(arguments.end(), {"-d", depth});
+    }
+    if (work.cache_type != DataType::kF16) {
+      const char* type = data_type_info(work.cache_type).name;
+      arguments.insert(arguments.end(), {"-ctk", type, "-ctv", type, "-fa", "1"});
+    }
+    arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
+    return arguments;
+  }
+
+  // llama-batched-bench prints one line for each number of sequences, among others.
   Measurement measure_sequences(const BenchModel& model, const Workload& work) const {
     if (!has("llama-batched-bench")) return missing("llama-batched-bench");
     const std::string count = std::to_string(work.sequence_count);
     std::string counts = count;
     for (int i = 1; i < repetitions(model, work); ++i) counts += "," + count;
     const int64_t slots = work.sequence_count * (work.depth + work.generated_tokens);
-    const ProcessResult result =
-        run("llama-batched-bench",
-            {"-m", model.path.string(), "-c", std::to_string(slots), "-b", "2048", "-ub", "512",
-             "-npp", std::to_string(work.depth), "-ntg", std::to_string(work.generated_tokens),
-             "-npl", counts, "--output-format", "jsonl"});
-    if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
-    std::vector<double> rates;
-    std::istringstream lines(result.output);
-    for (std::string line; std::getline(lines, line);) {
-      if (line.rfind("{", 0) != 0) continue;
-      const Json document = Json::parse(line, nullptr, false);
-      if (document.is_object() && document.contains("speed_tg")) {
-        rates.push_back(document["speed_tg"].is_number() ? document["speed_tg"].get<double>() : 0);
-      }
+    const std::vector<std::string> arguments = {"-m",   model.path.string(),
+                                                "-c",   std::to_string(slots),
+                                                "-b",   "2048",
+                                                "-ub",  "512",
+                                                "-npp", std::to_string(work.depth),
+                                                "-ntg", std::to_string(work.generated_tokens),
+                                                "-npl", counts};
+    std::vector<std::string> with_lines = arguments;
+    with_lines.insert(with_lines.end(), {"--output-format", "jsonl"});
+    ProcessResult result = run("llama-batched-bench", with_lines);
+    std::vector<double> rates = batched_rates(result.output);
+    if (rates.empty()) {
+      result = run("llama-batched-bench", arguments);
+      rates = batched_rates(result.output);
     }
+    if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
     if (rates.empty()) return {0, "llama-batched-bench printed no result"};
     return {median(rates), ""};
+  }
+
+  // Tokens a second of generation, from lines of JSON or from the rows of a table
+  // | PP | TG | B | N_KV | T_PP s | S_PP t/s | T_TG s | S_TG t/s | ... |.
+  static std::vector<double> batched_rates(const std::string& output) {
+    constexpr int kRateColumn = 8;
+    std::vector<double> rates;
+    std::istringstream lines(output);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.rfind("{", 0) == 0) {
+        const Json document = Json::parse(line, nullptr, false);
+        if (document.is_object() && document.contains("speed_tg")) {
+          rates.push_back(document["speed_tg"].is_number() ? document["speed_tg"].get<double>()
+                                                           : 0);
+        }
+      } else if (line.rfind("|", 0) == 0) {
+        std::istringstream cells(line);
+        std::string cell;
+        for (int i = 0; i <= kRateColumn; ++i) std::getline(cells, cell, '|');
+        const double rate = std::strtod(cell.c_str(), nullptr);
+        if (rate > 0) rates.push_back(rate);  // not a heading
+      }
+    }
+    return rates;
   }
 
   Measurement measure_start(const BenchModel& model) const {

@@ -23,6 +23,23 @@ cat >"$folder/bad/llama-bench" <<'SCRIPT'
 echo 'error: unknown "type" of tensor' >&2
 exit 3
 SCRIPT
+# Another dialect: no -d, and a table instead of JSON lines.
+mkdir "$folder/older"
+cat >"$folder/older/llama-bench" <<'SCRIPT'
+#!/bin/sh
+case " $* " in
+  *' -d '*) echo 'error: invalid parameter for argument: -d' >&2; exit 1 ;;
+  *' -gp 64,'*) echo '[{"samples_ts": [5.0]}]' ;;
+  *) echo '[{"samples_ts": [4.0]}]' ;;
+esac
+SCRIPT
+cat >"$folder/older/llama-batched-bench" <<'SCRIPT'
+#!/bin/sh
+case " $* " in *' --output-format '*) echo 'error: unknown argument' >&2; exit 1 ;; esac
+echo '|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |'
+echo '|-------|--------|------|--------|----------|----------|----------|----------|----------|'
+echo '|    64 |     32 |    2 |    192 |    0.096 |  1335.38 |    0.312 |     7.00 |    0.408 |'
+SCRIPT
 chmod +x "$folder"/*/llama-*
 
 failed=0
@@ -32,12 +49,15 @@ expect() {
   failed=1
 }
 
-MINIM_PEER_BIN="$folder/good:second=$folder/bad" "$bench" --tiny --minim "$minim" \
+MINIM_PEER_BIN="$folder/good:second=$folder/bad:$folder/older" "$bench" --tiny --minim "$minim" \
   --models-dir "$models" --markdown "$folder/speed.md" --json "$folder/speed.json" \
   >"$folder/out"
 expect out '^  good +2\.00 tokens/s .*outputs differ: perplexity 2, minim.s [0-9]'
 expect out '^  good +8\.00 tokens/s'
 expect out '^  good .*has no llama-completion'
+expect out '^  older +4\.00 tokens/s'
+expect out '^  older +5\.00 tokens/s'
+expect out '^  older +7\.00 tokens/s'
 expect out '^  second +exit code 3: error: unknown "type" of tensor; outputs not compared: '
 expect out '^  minim +[0-9.]+ MB '
 expect out '^  minim against the best peer \(good\): [0-9.]+x$'

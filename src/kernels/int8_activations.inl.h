@@ -16,8 +16,6 @@ struct PreparedRow {
   const float* scales;  // [chunks]
 };
 
-MINIM_INLINE int64_t whole_lines(int64_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
-
 template <int kGroupCols>
 MINIM_INLINE PreparedRow prepared_row(const std::byte* row, int64_t cols) {
   const std::byte* sums = row + whole_lines(cols);

@@ -43,5 +43,8 @@ MINIM_INLINE void map_rows(const float* x, const float* y, float* out, int64_t c
   }
 }
 
+// In whole cache lines.
+MINIM_INLINE int64_t whole_lines(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
 }  // namespace
 }  // namespace minim::kernels::MINIM_ISA

@@ -13,19 +13,6 @@ static_assert(kPanelRows == 2 * kAmxLanes && kTileLanes % kAmxLanes == 0);
 constexpr int kAmxTokens = 2 * kAmxRows;  // of a step
 constexpr int kAmxTokenBlock = 128;       // whose sums share the first cache with a part of a panel
 
-// A prepared row: the floats, for few tokens, then the same as bfloat16, in whole tiles.
-MINIM_INLINE int64_t bfloat16_offset(int64_t cols) { return (cols * 4 + 63) / 64 * 64; }
-
-size_t prepared_bfloat16_bytes(int64_t cols) noexcept {
-  const int64_t lines = (bfloat16_offset(cols) + (cols * 2 + 63) / 64 * 64) / 64;
-  return static_cast<size_t>((lines | 1) * 64);  // odd, so that tokens do not evict each other
-}
-
-void prepare_bfloat16(const float* x, int64_t cols, std::byte* prepared) noexcept {
-  __builtin_memcpy(prepared, x, static_cast<size_t>(cols) * sizeof(float));
-  Bfloat16Lanes::make(x, cols, reinterpret_cast<float*>(prepared + bfloat16_offset(cols)));
-}
-
 // Tiles 0 to 3 hold sums, 4 and 5 tokens, 6 and 7 weights.
 MINIM_INLINE void configure_bfloat16(int64_t tokens) {
   AmxConfig config;
@@ -103,13 +90,12 @@ MINIM_INLINE void multiply_amx_panel(const MatmulSlice& slice, LaneBlock& block,
   visit_sums(slice, row, token, tokens, sums, [&](float* to, const float* out, int lanes) {
     V::store(to, block.column == 0 || lanes == 0 ? V::zero() : V::load_partial(out, lanes));
   });
-  const std::byte* x =
-      slice.input + token * slice.input_stride + bfloat16_offset(slice.cols) + block.column * 2;
+  const float* x = bfloat16_lanes(slice, token, block.column);
   for (int64_t lane = 0; lane < block.panel_lanes; lane += kTileLanes) {
     const int64_t left = block.panel_lanes - lane;
     multiply_amx_steps({.panel = block.panel(panel) + lane * kPanelRows,
                         .lanes = left < kTileLanes ? left : kTileLanes,
-                        .x = x + lane * 4,
+                        .x = reinterpret_cast<const std::byte*>(x + lane),
                         .x_stride = slice.input_stride,
                         .sums = sums},
                        tokens);
@@ -142,8 +128,6 @@ void multiply_bfloat16_amx(const MatmulSlice& slice) noexcept {
 template <typename Type>
 constexpr MatmulKernel bfloat16_amx_kernel() {
   MatmulKernel kernel = bfloat16_kernel<Type>();
-  kernel.prepared_bytes = prepared_bfloat16_bytes;
-  kernel.prepare = prepare_bfloat16;
   kernel.multiply = multiply_bfloat16_amx<Type>;
   return kernel;
 }

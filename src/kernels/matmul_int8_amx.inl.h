@@ -108,7 +108,7 @@ void multiply_amx_tile(const ByteTile& tile, int tokens) {
 }
 
 struct AmxTiles {
-  static constexpr int kStreamTokensMax = 8;
+  static constexpr int kStreamTokensMax = V::kStreamTokensMax;
   static constexpr int kTokenBlock = 6 * kAmxRows;
 
   template <typename Type>

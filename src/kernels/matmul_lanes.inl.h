@@ -18,9 +18,15 @@ constexpr int kTileLanes = 128;         // of a panel in the first cache
 constexpr int kBlockLanes = 2048;       // of all panels in the second cache
 constexpr int kPanelsMax = 4;           // that share the lanes of the input
 constexpr int kTileTokens = 2 * V::kTokenTile;
-// From one token to the next in the copy of the input: an odd number of cache lines, because rows
+// From one token to the next in a copy of the input: an odd number of cache lines, because rows
 // of activations often lie a power of two apart and would evict each other.
 constexpr int kTileStride = kTileLanes + 16;
+
+// Lanes of some tokens, `stride` floats apart.
+struct LaneInput {
+  const float* lanes;
+  int64_t stride;
+};
 
 struct FloatLanes {
   static constexpr int kCols = 1;  // in a lane
@@ -28,15 +34,26 @@ struct FloatLanes {
   MINIM_INLINE W load(const float* lanes) { return V::load(lanes); }
   MINIM_INLINE W set(const float* lane) { return V::set(*lane); }
   MINIM_INLINE V::F multiply_add(W weights, W x, V::F sums) { return V::fma(weights, x, sums); }
-  // `count` floats as lanes.
-  MINIM_INLINE void make(const float* values, int64_t count, float* lanes) {
-    map_row(values, lanes, count, [](V::F value) { return value; });
+  // Values [begin, begin + count) of a stored row as lanes.
+  template <typename Type>
+  MINIM_INLINE void make_stored(const std::byte* row, int64_t begin, int64_t count, float* lanes) {
+    expand<Type>(row, begin, count, lanes);
+  }
+  // Columns [column, column + count) of `tokens` tokens; `copy` is memory to put them.
+  MINIM_INLINE LaneInput input(const MatmulSlice& slice, int64_t token, int64_t tokens,
+                               int64_t column, int64_t count, float* copy) {
+    for (int64_t t = 0; t < tokens; ++t) {
+      const std::byte* row = slice.input + (token + t) * slice.input_stride;
+      map_row(reinterpret_cast<const float*>(row) + column, copy + t * kTileStride, count,
+              [](V::F value) { return value; });
+    }
+    return {copy, kTileStride};
   }
 };
 
 // kTokens tokens by a panel: sums [tokens, kPanelRows] grow by `count` lanes.
 template <typename Lanes, int kTokens>
-void multiply_lane_tile(const float* panel, const float* x, int64_t count, float* sums) {
+void multiply_lane_tile(const float* panel, LaneInput input, int64_t count, float* sums) {
   constexpr int kVectors = V::kPanelVectors;
   V::F tile[kTokens][kVectors];
   MINIM_UNROLL
@@ -44,13 +61,14 @@ void multiply_lane_tile(const float* panel, const float* x, int64_t count, float
     MINIM_UNROLL
     for (int v = 0; v < kVectors; ++v) tile[t][v] = V::load(sums + t * kPanelRows + v * V::kLanes);
   }
+  const float* x = input.lanes;
   for (const float* end = x + count; x < end; ++x, panel += kPanelRows) {
     typename Lanes::W weights[kVectors];
     MINIM_UNROLL
     for (int v = 0; v < kVectors; ++v) weights[v] = Lanes::load(panel + v * V::kLanes);
     MINIM_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const typename Lanes::W value = Lanes::set(x + t * kTileStride);
+      const typename Lanes::W value = Lanes::set(x + t * input.stride);
       MINIM_UNROLL
       for (int v = 0; v < kVectors; ++v) {
         tile[t][v] = Lanes::multiply_add(weights[v], value, tile[t][v]);
@@ -66,11 +84,11 @@ void multiply_lane_tile(const float* panel, const float* x, int64_t count, float
 
 // The tile of as many tokens as `tokens` says, at most kTokens.
 template <typename Lanes, int kTokens>
-MINIM_INLINE void multiply_lane_tiles(int64_t tokens, const float* panel, const float* x,
+MINIM_INLINE void multiply_lane_tiles(int64_t tokens, const float* panel, LaneInput input,
                                       int64_t count, float* sums) {
-  if (tokens >= kTokens) return multiply_lane_tile<Lanes, kTokens>(panel, x, count, sums);
+  if (tokens >= kTokens) return multiply_lane_tile<Lanes, kTokens>(panel, input, count, sums);
   if constexpr (kTokens > 1) {
-    multiply_lane_tiles<Lanes, kTokens - 1>(tokens, panel, x, count, sums);
+    multiply_lane_tiles<Lanes, kTokens - 1>(tokens, panel, input, count, sums);
   }
 }
 
@@ -95,7 +113,6 @@ template <typename Type, typename Lanes>
 void fill_lanes(const std::byte* weights, int64_t stride, int rows, int64_t begin, int64_t count,
                 float* panel) {
   constexpr int kLanesMax = kFillCols / Lanes::kCols;
-  alignas(64) float values[kFillCols];
   alignas(64) float lanes[V::kLanes * kLanesMax];
   const int64_t used = lanes_of<Lanes>(count);
   for (int group = 0; group < kPanelRows; group += V::kLanes) {
@@ -103,8 +120,7 @@ void fill_lanes(const std::byte* weights, int64_t stride, int rows, int64_t begi
       float* row = lanes + r * kLanesMax;
       const bool exists = group + r < rows;
       if (exists) {
-        expand<Type>(weights + (group + r) * stride, begin, count, values);
-        Lanes::make(values, count, row);
+        Lanes::template make_stored<Type>(weights + (group + r) * stride, begin, count, row);
       }
       const int64_t kept = exists ? used : 0;  // the rest is defined, though nobody multiplies it
       __builtin_memset(row + kept, 0, static_cast<size_t>(kLanesMax - kept) * sizeof(float));
@@ -162,23 +178,19 @@ MINIM_INLINE void visit_sums(const MatmulSlice& slice, int64_t row, int64_t toke
 template <typename Lanes>
 void multiply_block_tokens(const MatmulSlice& slice, LaneBlock& block, int64_t token,
                            int64_t tokens, float* sums) {
-  alignas(64) float x[kTileTokens * kTileStride];
+  alignas(64) float copy[kTileTokens * kTileStride];
   constexpr int kCols = kTileLanes * Lanes::kCols;
   for (int64_t at = 0; at < block.cols; at += kCols) {
     const int64_t left = block.cols - at;
     const int64_t cols = left < kCols ? left : kCols;
-    for (int64_t t = 0; t < tokens; ++t) {
-      const std::byte* row = slice.input + (token + t) * slice.input_stride;
-      Lanes::make(reinterpret_cast<const float*>(row) + block.column + at, cols,
-                  x + t * kTileStride);
-    }
+    const LaneInput input = Lanes::input(slice, token, tokens, block.column + at, cols, copy);
     for (int p = 0; p < block.panels; ++p) {
       const float* panel = block.panel(p) + at / Lanes::kCols * kPanelRows;
       float* panel_sums = sums + p * kTileTokens * kPanelRows;
       for (int64_t t = 0; t < tokens; t += V::kTokenTile) {
-        multiply_lane_tiles<Lanes, V::kTokenTile>(tokens - t, panel, x + t * kTileStride,
-                                                  lanes_of<Lanes>(cols),
-                                                  panel_sums + t * kPanelRows);
+        multiply_lane_tiles<Lanes, V::kTokenTile>(
+            tokens - t, panel, {input.lanes + t * input.stride, input.stride},
+            lanes_of<Lanes>(cols), panel_sums + t * kPanelRows);
       }
     }
   }
