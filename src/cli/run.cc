@@ -39,7 +39,6 @@ struct Options {
   int64_t batch_tokens = 512;
   SamplerOptions sampler;
   bool raw = false;
-  bool ignore_end = false;
   bool no_echo = false;
   bool json = false;
 };
@@ -182,9 +181,7 @@ int run(Options options) {
                    .batch_tokens = options.batch_tokens,
                    .kv_type = options.cache_type});
   Generator generator(session, tokenizer,
-                      {.sampler = options.sampler,
-                       .tokens_max = options.tokens_max,
-                       .ignore_end = options.ignore_end});
+                      {.sampler = options.sampler, .tokens_max = options.tokens_max});
   {
     ProgressDisplay display(options.engine.quiet || options.json);
     generator.start(prompt.tokens, display.sink());
@@ -231,7 +228,7 @@ Action add_run(CLI::App& app) {
   app.add_option("--seed", sampler.seed,
                  "The same seed gives the same text; 0: a new one each time")
       ->capture_default_str();
-  app.add_flag("--ignore-end", options->ignore_end, "Go on past the model's end-of-text token");
+  app.add_flag("--ignore-end", sampler.ignore_end, "Never choose the model's end of text");
   app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
   app.add_flag("--json", options->json, "Print one JSON object at the end");
   add_precision_option(app, options->engine);

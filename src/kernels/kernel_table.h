@@ -159,6 +159,10 @@ struct KernelTable {
   void (*gated_activate)(Activation activation, float* gate, const float* up,
                          int64_t count) noexcept;
   void (*exponential)(float* x, int64_t count) noexcept;
+  // The largest value that is a number; minus infinity if there is none.
+  float (*maximum)(const float* x, int64_t count) noexcept;
+  // The sum of e^(x - offset).
+  float (*exponential_sum)(const float* x, float offset, int64_t count) noexcept;
   void (*softmax)(float* x, int64_t count) noexcept;
   void (*rms_norm)(const float* x, const float* weight, float epsilon, float* out,
                    int64_t count) noexcept;

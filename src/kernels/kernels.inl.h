@@ -36,6 +36,8 @@ constexpr KernelTable make_table(InstructionSet set) {
           .activate = activate_row,
           .gated_activate = gated_activate_row,
           .exponential = exponential_row,
+          .maximum = maximum_row,
+          .exponential_sum = exponential_sum_row,
           .softmax = softmax_row,
           .rms_norm = rms_norm_row,
           .layer_norm = layer_norm_row,

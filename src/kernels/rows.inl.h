@@ -95,14 +95,37 @@ MINIM_INLINE float sum_row(const float* x, int64_t count, Function function) {
   return V::reduce_add(V::add(even, odd));
 }
 
-void softmax_row(float* x, int64_t count) noexcept {
-  if (count == 0) return;
-  V::F largest = V::set(x[0]);
+// In four vectors, so that the next one need not wait for the last.
+float maximum_row(const float* x, int64_t count) noexcept {
+  constexpr int kVectors = 4;
+  const V::F least = V::set(-__builtin_inff());
+  V::F largest[kVectors] = {least, least, least, least};
   int64_t i = 0;
-  for (; i + V::kLanes <= count; i += V::kLanes) largest = V::max(V::load(x + i), largest);
-  float maximum = V::reduce_max(largest);
+  for (; i + kVectors * V::kLanes <= count; i += kVectors * V::kLanes) {
+    for (int v = 0; v < kVectors; ++v) {
+      largest[v] = V::max(V::load(x + i + v * V::kLanes), largest[v]);  // NaN passes by
+    }
+  }
+  const V::F pairs = V::max(V::max(largest[0], largest[1]), V::max(largest[2], largest[3]));
+  float maximum = V::reduce_max(pairs);
   for (; i < count; ++i) maximum = x[i] > maximum ? x[i] : maximum;
-  const V::F shift = V::set(maximum);
+  return maximum;
+}
+
+float exponential_sum_row(const float* x, float offset, int64_t count) noexcept {
+  const V::F shift = V::set(offset);
+  const int64_t whole = count / V::kLanes * V::kLanes;
+  float sum = sum_row(x, whole, [shift](V::F a) { return exponential(V::sub(a, shift)); });
+  if (const int rest = static_cast<int>(count - whole); rest > 0) {
+    float last[V::kLanes];
+    V::store(last, exponential(V::sub(V::load_partial(x + whole, rest), shift)));
+    for (int i = 0; i < rest; ++i) sum += last[i];
+  }
+  return sum;
+}
+
+void softmax_row(float* x, int64_t count) noexcept {
+  const V::F shift = V::set(maximum_row(x, count));
   map_row(x, x, count, [shift](V::F a) { return exponential(V::sub(a, shift)); });
   const float sum = sum_row(x, count, [](V::F a) { return a; });
   scale_row(1.0f / sum, x, count);

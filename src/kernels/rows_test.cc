@@ -124,6 +124,45 @@ TEST(Rows, Exponential) {
   }
 }
 
+TEST(Rows, Maximum) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const KernelTable* table : supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    EXPECT_EQ(table->maximum(nullptr, 0), -kInfinity);
+    Rng rng(testing::test_seed());
+    for (int count = 1; count <= 3 * kCountMax; ++count) {
+      std::vector<float> x = random_floats(rng, static_cast<size_t>(count));
+      for (float& value : x) value -= 10.0f;  // lanes past the end must not count as zeros
+      const float want = *std::max_element(x.begin(), x.end());
+      ASSERT_EQ(table->maximum(x.data(), count), want) << count;
+      for (float& value : x) {
+        if (value != want) value = kNan;
+      }
+      ASSERT_EQ(table->maximum(x.data(), count), want) << count << ", all others not a number";
+      x[rng.below(x.size())] = kInfinity;
+      ASSERT_EQ(table->maximum(x.data(), count), kInfinity);
+      x.assign(x.size(), kNan);
+      ASSERT_EQ(table->maximum(x.data(), count), -kInfinity);
+    }
+  }
+}
+
+TEST(Rows, ExponentialSum) {
+  for (const KernelTable* table : supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    EXPECT_EQ(table->exponential_sum(nullptr, 1.0f, 0), 0.0f);
+    Rng rng(testing::test_seed());
+    for (int count = 1; count <= 3 * kCountMax; ++count) {
+      std::vector<float> x = random_floats(rng, static_cast<size_t>(count), 3.0f);
+      x.back() = -std::numeric_limits<float>::infinity();
+      double want = 0;
+      for (const float value : x) want += std::exp(double{value} - 1.5);
+      ASSERT_NEAR(table->exponential_sum(x.data(), 1.5f, count), want, want * 2e-6) << count;
+    }
+  }
+}
+
 TEST(Rows, ActivationsOfExtremeValues) {
   constexpr float kLarge = 1e4f;
   for (const KernelTable* table : supported_tables()) {

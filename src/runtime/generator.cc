@@ -35,10 +35,11 @@ Generator::Generator(Session& session, std::shared_ptr<const Tokenizer> tokenize
     : session_(session),
       tokenizer_(std::move(tokenizer)),
       options_(options),
-      sampler_(options.sampler) {}
+      sampler_(session.context(), options.sampler, tokenizer_) {}
 
 void Generator::start(std::span<const TokenId> prompt, const ProgressSink& progress) {
   const Stopwatch watch;
+  sampler_.start(prompt);
   logits_ = session_.append(prompt, progress);
   statistics_.prompt_tokens = static_cast<int64_t>(prompt.size());
   statistics_.prompt_seconds = watch.seconds();
@@ -63,9 +64,8 @@ std::optional<TokenId> Generator::next() {
   MINIM_CHECK(!logits_.empty());
   pending_ = sampler_.sample(logits_);
   statistics_.decode_seconds += watch.seconds();
-  if (!options_.ignore_end && tokenizer_->ends_generation(*pending_)) {
-    return stop(StopReason::kEndOfText);
-  }
+  if (tokenizer_->ends_generation(*pending_)) return stop(StopReason::kEndOfText);
+  sampler_.accept(*pending_);
   ++statistics_.generated_tokens;
   return pending_;
 }

@@ -18,7 +18,6 @@ namespace minim {
 struct GeneratorOptions {
   SamplerOptions sampler;
   int64_t tokens_max = -1;  // generate at most this many; -1: until the model or the context ends
-  bool ignore_end = false;  // go on past the model's end-of-text token
 };
 
 enum class StopReason { kRunning, kEndOfText, kTokensMax, kContextFull };

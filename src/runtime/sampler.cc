@@ -4,17 +4,29 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
+#include <utility>
 
 #include "base/error.h"
+#include "runtime/sampling/candidates.h"
+#include "runtime/sampling/option_table.h"
+#include "runtime/sampling/step.h"
+#include "runtime/sampling/text_bans.h"
+#include "runtime/sampling/token_history.h"
 
 namespace minim {
 namespace {
 
-void require(bool condition, const char* option, double value, const char* wanted) {
-  if (condition) return;
-  throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("sampler: {} is {}, but must be {}", option, value, wanted));
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+void sort_unique(std::vector<TokenId>& tokens) {
+  std::sort(tokens.begin(), tokens.end());
+  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
+}
+
+bool needs_tokenizer(const SamplerOptions& options) {
+  return !options.banned_texts.empty() || options.tokens_min > 0 || options.ignore_end ||
+         (options.dry.multiplier > 0 && !options.dry.breakers.empty());
 }
 
 }  // namespace
@@ -32,75 +44,144 @@ int32_t most_probable(std::span<const float> logits) {
   return best;
 }
 
-Sampler::Sampler(const SamplerOptions& options) : options_(options), rng_(options.seed) {
-  require(options.temperature >= 0 && options.temperature <= 100, "temperature",
-          options.temperature, "between 0 and 100");
-  require(options.top_k >= 0, "top-k", options.top_k, "0 or more");
-  require(options.top_p > 0 && options.top_p <= 1, "top-p", options.top_p, "above 0, at most 1");
-  require(options.min_p >= 0 && options.min_p <= 1, "min-p", options.min_p, "between 0 and 1");
-}
-
-int32_t Sampler::sample(std::span<const float> logits) {
-  if (options_.temperature == 0) return most_probable(logits);
-  collect(logits);
-  keep_probable();
-  return draw();
-}
-
-// The top-k candidates, best first.
-void Sampler::collect(std::span<const float> logits) {
-  candidates_.clear();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i]) || logits[i] == -INFINITY) continue;
-    candidates_.push_back({logits[i], static_cast<int32_t>(i)});
+Sampler::Sampler(const Context& context, SamplerOptions options,
+                 std::shared_ptr<const Tokenizer> tokenizer)
+    : options_(std::move(options)),
+      tokenizer_(std::move(tokenizer)),
+      candidates_(std::make_unique<Candidates>(context.kernels)),
+      history_(std::make_unique<TokenHistory>()),
+      rng_(options_.seed) {
+  check_sampler_options(options_);
+  if (needs_tokenizer(options_) && tokenizer_ == nullptr) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "sampler: banned texts, breakers of DRY and bans of the end need a tokenizer");
   }
-  if (candidates_.empty()) {
-    candidates_.push_back({0, most_probable(logits)});
+  check_tokens();
+  steps_ = make_steps(options_, tokenizer_);
+  find_fixed_bans();
+  reseed();
+}
+
+Sampler::~Sampler() = default;
+Sampler::Sampler(Sampler&&) noexcept = default;
+
+void Sampler::check_tokens() const {
+  const auto check = [this](const char* option, TokenId token) {
+    const bool known = tokenizer_ == nullptr || token < tokenizer_->size();
+    if (token >= 0 && known) return;
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("sampler: {} names token {}, which is not in the vocabulary{}", option, token,
+                    tokenizer_ == nullptr ? "" : fmt::format(" of {}", tokenizer_->size())));
+  };
+  for (const TokenId token : options_.banned_tokens) check("ban-token", token);
+  for (const LogitBias& bias : options_.biases) {
+    check("logit-bias", bias.token);
+    if (!std::isnan(bias.bias) && bias.bias != kInfinity) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("sampler: logit-bias of token {} is {}, but must be a number, or -inf "
+                            "to ban it",
+                            bias.token, bias.bias));
+  }
+}
+
+// Bans that hold everywhere, and biases by token, one for each.
+void Sampler::find_fixed_bans() {
+  bans_ = options_.banned_tokens;
+  auto& biases = options_.biases;
+  std::stable_sort(biases.begin(), biases.end(),
+                   [](const LogitBias& a, const LogitBias& b) { return a.token < b.token; });
+  for (size_t i = 1; i < biases.size(); ++i) {
+    if (biases[i].token != biases[i - 1].token) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("sampler: logit-bias names token {} twice", biases[i].token));
+  }
+  for (const LogitBias& bias : biases) {
+    if (bias.bias == -kInfinity) bans_.push_back(bias.token);
+  }
+  std::erase_if(biases, [](const LogitBias& bias) { return bias.bias == -kInfinity; });
+  sort_unique(bans_);
+  end_bans_ = bans_;
+  if (options_.tokens_min > 0 || options_.ignore_end) {
+    for (TokenId token = 0; token < tokenizer_->size(); ++token) {
+      if (tokenizer_->ends_generation(token)) end_bans_.push_back(token);
+    }
+    sort_unique(end_bans_);
+  }
+  if (options_.ignore_end) bans_ = end_bans_;
+  if (!options_.banned_texts.empty()) {
+    text_bans_ = std::make_unique<TextBans>(tokenizer_, options_.banned_texts);
+  }
+}
+
+// Each place in a text has random numbers of its own, so that a text that is taken up again goes on
+// as it would have.
+void Sampler::reseed() { rng_ = Rng(mix_bits(options_.seed) ^ mix_bits(~history_->tokens.size())); }
+
+void Sampler::start(std::span<const TokenId> prompt) {
+  MINIM_CHECK(history_->tokens.empty());
+  history_->tokens.assign(prompt.begin(), prompt.end());
+  history_->prompt_tokens = prompt.size();
+  if (text_bans_ != nullptr) {
+    for (const TokenId token : prompt) text_bans_->append(token);
+  }
+  reseed();
+}
+
+void Sampler::accept(TokenId token) {
+  history_->tokens.push_back(token);
+  if (text_bans_ != nullptr) text_bans_->append(token);
+  for (const auto& step : steps_) step->accept(token);
+  reseed();
+}
+
+void Sampler::apply_bans() {
+  const auto generated = static_cast<int64_t>(history_->tokens.size() - history_->prompt_tokens);
+  const auto& fixed = generated < options_.tokens_min ? end_bans_ : bans_;
+  if (text_bans_ == nullptr) {
+    candidates_->remove(fixed);
     return;
   }
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-  };
-  const size_t wanted = options_.top_k == 0
-                            ? candidates_.size()
-                            : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(wanted),
-                    candidates_.end(), better);
-  candidates_.resize(wanted);
+  bans_now_ = fixed;
+  text_bans_->find(bans_now_);
+  sort_unique(bans_now_);
+  candidates_->remove(bans_now_);
 }
 
-// Probabilities at the temperature asked for, cut to top-p and min-p. min-p and top-p look at the
-// distribution before temperature, so that a hot sampler still avoids nonsense.
-void Sampler::keep_probable() {
-  const float best = candidates_.front().logit;
-  const auto weigh = [&](float temperature) {
-    probabilities_.clear();
-    for (const Candidate& candidate : candidates_) {
-      // An infinite best logit takes all the probability.
-      const float gap = candidate.logit == best ? 0.0f : candidate.logit - best;
-      probabilities_.push_back(std::exp(gap / temperature));
-    }
-  };
-  weigh(1.0f);
-  const double total = std::accumulate(probabilities_.begin(), probabilities_.end(), 0.0);
-  size_t kept = 0;
-  double sum = 0;
-  while (kept < probabilities_.size()) {
-    if (kept > 0 && (sum >= options_.top_p * total || probabilities_[kept] < options_.min_p)) break;
-    sum += probabilities_[kept++];
+TokenId Sampler::sample(std::span<const float> logits, std::span<const uint64_t> allowed) {
+  if (tokenizer_ != nullptr && logits.size() > static_cast<size_t>(tokenizer_->size())) {
+    logits = logits.first(static_cast<size_t>(tokenizer_->size()));
   }
-  candidates_.resize(kept);
-  weigh(options_.temperature);
+  candidates_->assign(logits);
+  const double log_sum = options_.logprobs >= 0 ? find_logprobs() : 0;
+  if (!allowed.empty()) candidates_->retain(allowed);
+  apply_bans();
+  if (candidates_->empty()) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "sampler: no token is left to choose; bans and constraints exclude all of them");
+  }
+  candidates_->adjust(std::span<const LogitBias>(options_.biases),
+                      [](float logit, const LogitBias& bias) { return logit + bias.bias; });
+  for (const auto& step : steps_) step->apply(*candidates_, *history_, rng_);
+  const Draw draw = candidates_->draw(static_cast<double>(rng_.next() >> 11) * 0x1p-53);
+  for (const auto& step : steps_) step->drawn(draw);
+  if (options_.logprobs >= 0) {
+    // Infinite logits count as 0 where there are any (Candidates::assign).
+    const float logit = logits[static_cast<size_t>(draw.token)];
+    const double counted = logit == kInfinity ? 0.0 : double{logit};
+    chosen_logprob_ = {draw.token, static_cast<float>(counted - log_sum)};
+  }
+  return draw.token;
 }
 
-int32_t Sampler::draw() {
-  const double total = std::accumulate(probabilities_.begin(), probabilities_.end(), 0.0);
-  double remaining = rng_.uniform() * total;
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    remaining -= probabilities_[i];
-    if (remaining < 0) return candidates_[i].token;
+double Sampler::find_logprobs() {
+  const double log_sum = candidates_->log_sum();
+  top_logprobs_.clear();
+  for (const Candidate& candidate : candidates_->find_best(options_.logprobs)) {
+    const double logprob = double{candidate.logit} - log_sum;
+    top_logprobs_.push_back({candidate.token, static_cast<float>(logprob)});
   }
-  return candidates_.back().token;
+  return log_sum;
 }
 
 }  // namespace minim

@@ -30,6 +30,7 @@ class Session {
   Session(const Context& context, std::shared_ptr<const Model> model,
           const SessionOptions& options = {});
 
+  const Context& context() const { return context_; }
   const Model& model() const { return *model_; }
   int64_t length() const { return length_; }
   int64_t context_tokens() const { return cache_.slots_max(); }

@@ -193,7 +193,7 @@ TEST_F(SessionTest, RefusesOptionsThatMakeNoSense) {
 }
 
 GeneratorOptions greedy(int64_t tokens_max) {
-  return {.sampler = {.temperature = 0}, .tokens_max = tokens_max, .ignore_end = true};
+  return {.sampler = {.temperature = 0, .ignore_end = true}, .tokens_max = tokens_max};
 }
 
 TEST_F(SessionTest, GenerationStopsAtItsLimits) {
@@ -226,7 +226,7 @@ TEST_F(SessionTest, GenerationEndsWithTheText) {
   vocabulary.eos = said;
   const auto tokenizer = Tokenizer::make(vocabulary);
   GeneratorOptions options = greedy(5);
-  options.ignore_end = false;
+  options.sampler.ignore_end = false;
   Generator generator(session, tokenizer, options);
   generator.start(tokens(10));
   EXPECT_FALSE(generator.next());
@@ -240,7 +240,7 @@ TEST_F(SessionTest, ASeedGivesTheSameTextAtAnyThreadCount) {
     Session session(*context, tiny_.model, {});
     Generator generator(
         session, tiny_.tokenizer,
-        {.sampler = {.temperature = 1, .seed = 5}, .tokens_max = 40, .ignore_end = true});
+        {.sampler = {.temperature = 1, .ignore_end = true, .seed = 5}, .tokens_max = 40});
     generator.start(tokens(30));
     texts.emplace_back();
     while (const auto token = generator.next()) texts.back().push_back(*token);

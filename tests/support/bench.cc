@@ -1,5 +1,7 @@
 #include "tests/support/bench.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -26,6 +28,12 @@ double measure(const Case& test, double seconds_min) {
     elapsed = seconds_since(start);
   } while (elapsed < seconds_min);
   return test.amount * calls / elapsed;
+}
+
+double thread_seconds() {
+  timespec time = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 }  // namespace
@@ -58,6 +66,25 @@ void run_cases(const Options& options, const std::vector<Case>& cases, int repea
     std::printf("%-44s %10.2f %s/s  (%.2f - %.2f)\n", test.name.c_str(), rates[rates.size() / 2],
                 test.unit.c_str(), rates.front(), rates.back());
   }
+}
+
+double seconds_per_call(const Options& options, const std::function<void()>& body) {
+  const double seconds_min = options.tiny ? 0 : 0.03;
+  if (!options.tiny) body();
+  std::vector<double> seconds;
+  for (int run = 0; run < (options.tiny ? 1 : 7); ++run) {
+    const double start = thread_seconds();
+    int calls = 0;
+    double elapsed = 0;
+    do {
+      body();
+      ++calls;
+      elapsed = thread_seconds() - start;
+    } while (elapsed < seconds_min);
+    seconds.push_back(elapsed / calls);
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[seconds.size() / 2];
 }
 
 }  // namespace minim::bench

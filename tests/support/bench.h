@@ -26,4 +26,8 @@ struct Case {
 // amount per second, one line a case.
 void run_cases(const Options& options, const std::vector<Case>& cases, int repeats = 5);
 
+// Processor seconds of this thread for one call: the median of several runs, or of one with --tiny.
+// What else the machine does counts less than in time that passes.
+double seconds_per_call(const Options& options, const std::function<void()>& body);
+
 }  // namespace minim::bench
