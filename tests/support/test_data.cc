@@ -13,7 +13,7 @@ namespace {
 
 using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
 
-Path repository() { return Path(__FILE__).parent_path().parent_path().parent_path(); }
+Path repository() { return MINIM_REPOSITORY; }
 
 Archive open_archive(const Path& path, bool raw) {
   Archive handle(archive_read_new(), &archive_read_free);
