@@ -7,7 +7,9 @@
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
-constexpr int64_t kPrefetchBytes = 4096;  // ahead: beyond what the processor fetches on its own
+// Ahead: beyond what the processor fetches on its own. 1.2B q4_0 on a Xeon with AMX: 44.7 tokens/s
+// at 1024, 45.7 at 2048, 42.0 at 4096, 37 from 8192 on.
+constexpr int64_t kPrefetchBytes = 2048;
 
 // kTokens tokens at the chunk at hand.
 template <int kTokens>
