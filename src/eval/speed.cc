@@ -50,21 +50,21 @@ class Bench {
       : context_(context),
         model_(model),
         options_(options),
-        layout_(model.kv_layout(options.kv_type)),
+        pool_(std::make_shared<KvPool>(model.kv_layout(options.kv_type))),
         rows_max_(
             std::max(std::min(options.batch_tokens, std::max(options.prompt_tokens, options.depth)),
                      options.sequence_count)),
         activations_(model.config(), rows_max_) {
     const int64_t slots =
         std::max({options.prompt_tokens, options.depth + options.generated_tokens, int64_t{1}});
-    for (int64_t i = 0; i < options.sequence_count; ++i) caches_.emplace_back(layout_, slots);
+    for (int64_t i = 0; i < options.sequence_count; ++i) caches_.emplace_back(pool_, slots);
     logits_.resize(static_cast<size_t>(options.sequence_count * model.config().vocabulary_size));
   }
 
   // Reads `count` tokens into the empty cache of one sequence.
   void read(int64_t sequence, int64_t count) {
     KvCache& cache = caches_[static_cast<size_t>(sequence)];
-    cache.reserve(count);
+    cache.reserve(0, count);
     for (int64_t begin = 0; begin < count; begin += options_.batch_tokens) {
       const int64_t rows = std::min(options_.batch_tokens, count - begin);
       fill(rows);
@@ -86,7 +86,7 @@ class Bench {
     chunks_.clear();
     for (int64_t i = 0; i < rows; ++i) {
       KvCache& cache = caches_[static_cast<size_t>(i)];
-      cache.reserve(length + 1);
+      cache.reserve(length, length + 1);
       chunks_.push_back({.begin = i, .count = 1, .first_slot = length, .cache = cache.view()});
     }
     forward(chunks_, outputs_);
@@ -117,7 +117,7 @@ class Bench {
   const Context& context_;
   const Model& model_;
   const SpeedOptions& options_;
-  KvLayout layout_;
+  std::shared_ptr<KvPool> pool_;
   int64_t rows_max_;
   Activations activations_;
   std::vector<KvCache> caches_;

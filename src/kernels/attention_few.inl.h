@@ -9,7 +9,7 @@
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
-constexpr int kFewRows = 8;  // more go to attention_many.inl.h
+constexpr int kFewRows = kFewRowsMax;  // more go to attention_many.inl.h
 constexpr int kChunkSpans = 4;
 constexpr int kChunkKeys = kChunkSpans * kSpanKeys;
 // The registers of a tile of products, of which a third goes to what is multiplied.

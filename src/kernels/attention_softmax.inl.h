@@ -54,17 +54,29 @@ MINIM_INLINE int clamp_lane(int64_t lane, const KeySpan& span) {
   return static_cast<int>(lane < span.begin ? span.begin : lane < span.end ? lane : span.end);
 }
 
-// Sets the scores of what the row does not see to -infinity; returns how many it sees.
-MINIM_INLINE int mask_span(const KeySpan& span, const Visible& visible, float* scores) {
+// Sets the scores of what the row does not see to `value`; returns how many it sees.
+MINIM_INLINE int mask_span(const KeySpan& span, const Visible& visible, float value,
+                           float* scores) {
   const int begin = clamp_lane(visible.first - span.first_key, span);
   const int end = clamp_lane(visible.last + 1 - span.first_key, span);
   if (begin >= end) {
-    for (int key = 0; key < kSpanKeys; ++key) scores[key] = -kInfinity;
+    for (int key = 0; key < kSpanKeys; ++key) scores[key] = value;
     return 0;
   }
-  for (int key = 0; key < begin; ++key) scores[key] = -kInfinity;
-  for (int key = end; key < kSpanKeys; ++key) scores[key] = -kInfinity;
+  for (int key = 0; key < begin; ++key) scores[key] = value;
+  for (int key = end; key < kSpanKeys; ++key) scores[key] = value;
   return end - begin;
+}
+
+// Of the first `span_count` spans of a chunk, what one row sees.
+template <int kSpans>
+MINIM_INLINE int mask_row(const KeyChunk<kSpans>& chunk, int span_count, const Visible& visible,
+                          float value, float* scores) {
+  int seen = 0;
+  for (int s = 0; s < span_count; ++s) {
+    seen += mask_span(chunk.spans[s], visible, value, scores + s * kSpanKeys);
+  }
+  return seen;
 }
 
 // Scores of some rows, from row `first` of the slice on: row r of them begins at r * stride.
@@ -120,9 +132,7 @@ MINIM_INLINE void soften(const AttentionSlice& slice, const KeyChunk<kSpans>& ch
     seen[r] = chunk.whole;
     if (!chunk.whole) {
       const Visible visible = visible_to(slice, rows.first + r);
-      for (int s = 0; s < span_count; ++s) {
-        if (mask_span(chunk.spans[s], visible, scores + s * kSpanKeys) > 0) seen[r] = true;
-      }
+      seen[r] = mask_row(chunk, span_count, visible, -kInfinity, scores) > 0;
     }
     const float before = rows.softmax[r].maximum;
     const float of_chunk = largest_of(scores, count);
@@ -140,6 +150,9 @@ MINIM_INLINE void soften(const AttentionSlice& slice, const KeyChunk<kSpans>& ch
       rows.shrink[r] = power_of_two_of(row.maximum - maxima[r]);
     }
     weigh(maxima[r], rows.shrink[r], count, scores, row);
+    // The power of -infinity is a little more than zero, enough to turn a tie of rounding, which
+    // then depended on how much of the chunk is looked at.
+    if (!chunk.whole) mask_row(chunk, span_count, visible_to(slice, rows.first + r), 0.0f, scores);
   }
 }
 

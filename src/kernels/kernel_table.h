@@ -94,6 +94,12 @@ struct RopeSlice {
   RopePairing pairing = RopePairing::kHalves;
 };
 
+// Up to so many rows, products with weights as they are stored (rows are tokens) and attention
+// (rows are tokens * heads) stream what they read, and sum in another order than for more. On
+// either side of this number results are the same bits for any number of rows; across it they are
+// not.
+constexpr int kFewRowsMax = 8;  // measured on Cascade Lake
+
 // Tokens of a cache that lie together; tensor/kv_view.h draws how.
 constexpr int kCacheGroupTokens = 16;
 

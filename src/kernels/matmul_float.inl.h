@@ -9,8 +9,6 @@
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
-constexpr int64_t kFewTokens = 8;  // up to here weights stream; measured on Cascade Lake
-
 // kRows rows of plain numbers by kTokens tokens.
 template <typename Type, int kRows, int kTokens>
 void stream_rows(const std::byte* weights, int64_t stride, int64_t cols, const float* x,
@@ -112,7 +110,7 @@ MINIM_INLINE void stream_tokens_stored(const MatmulSlice& slice) {
 
 template <typename Type, typename Lanes>
 void multiply_stored(const MatmulSlice& slice) noexcept {
-  if (slice.tokens > kFewTokens) return multiply_lanes<Type, Lanes>(slice);
+  if (slice.tokens > kFewRowsMax) return multiply_lanes<Type, Lanes>(slice);
   stream_tokens_stored<Type>(slice);
 }
 

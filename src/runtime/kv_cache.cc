@@ -1,49 +1,55 @@
 #include "runtime/kv_cache.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
 
 #include "base/error.h"
-#include "tensor/weight_memory.h"
 
 namespace minim {
-namespace {
 
-constexpr size_t kSlabBytes = size_t{32} << 20;  // addresses only, until blocks are used
-constexpr size_t kCacheLine = 64;
-
-}  // namespace
-
-KvCache::KvCache(const KvLayout& layout, int64_t slots_max)
-    : layout_(layout),
-      slots_max_(slots_max),
-      block_stride_((layout.block_bytes() + kCacheLine - 1) / kCacheLine * kCacheLine) {
+KvCache::KvCache(std::shared_ptr<KvPool> pool, int64_t slots_max)
+    : pool_(std::move(pool)), slots_max_(slots_max) {
   MINIM_CHECK(slots_max >= 1);
-  const auto blocks_max = static_cast<size_t>(block_count(slots_max));
-  slab_blocks_ = std::clamp<size_t>(kSlabBytes / block_stride_, 1, blocks_max);
-  slabs_.reserve((blocks_max + slab_blocks_ - 1) / slab_blocks_);
-  pointers_.reserve(blocks_max);
+  blocks_.reserve(block_count(slots_max));
+  pointers_.reserve(block_count(slots_max));
 }
 
-void KvCache::reserve(int64_t count) {
-  MINIM_CHECK(count <= slots_max_);
-  while (static_cast<int64_t>(pointers_.size()) < block_count(count)) {
-    const size_t slab = pointers_.size() / slab_blocks_;
-    if (slab == slabs_.size()) {
-      slabs_.push_back(WeightMemory().allocate(slab_blocks_ * block_stride_));
-    }
-    std::byte* block = slabs_[slab].get() + pointers_.size() % slab_blocks_ * block_stride_;
-    // Zeroed, so that what an earlier owner of this memory wrote can never be read through it.
-    std::memset(block, 0, layout_.block_bytes());
-    pointers_.push_back(block);
+void KvCache::reserve(int64_t begin, int64_t end) {
+  MINIM_CHECK(begin >= first_slot() && begin <= end && end <= slots_max_);
+  const size_t count = block_count(end);
+  for (auto i = static_cast<size_t>(begin / layout().block_tokens);
+       i < std::min(count, blocks_.size()); ++i) {
+    if (!blocks_[i].shared()) continue;
+    blocks_[i] = pool_->duplicate(blocks_[i]);
+    pointers_[i] = blocks_[i].data();
+  }
+  while (blocks_.size() < count) {
+    blocks_.push_back(pool_->allocate());
+    pointers_.push_back(blocks_.back().data());
   }
 }
 
+void KvCache::adopt(std::vector<KvBlock> blocks) {
+  MINIM_CHECK(blocks_.empty() && blocks.size() <= block_count(slots_max_));
+  blocks_ = std::move(blocks);
+  for (const KvBlock& block : blocks_) pointers_.push_back(block.data());
+}
+
 void KvCache::shrink(int64_t count) {
-  const auto kept = static_cast<size_t>(block_count(count));
-  if (kept >= pointers_.size()) return;
+  const size_t kept = block_count(count);
+  if (kept >= blocks_.size()) return;
+  blocks_.resize(kept);
   pointers_.resize(kept);
-  slabs_.resize((kept + slab_blocks_ - 1) / slab_blocks_);
+  forgotten_ = std::min(forgotten_, kept);
+}
+
+void KvCache::forget_before(int64_t slot) {
+  const auto whole = static_cast<size_t>(std::max<int64_t>(slot, 0) / layout().block_tokens);
+  const size_t end = std::min(whole, blocks_.size());
+  for (; forgotten_ < end; ++forgotten_) {
+    blocks_[forgotten_] = KvBlock();
+    pointers_[forgotten_] = nullptr;
+  }
 }
 
 }  // namespace minim

@@ -6,38 +6,53 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/kv_pool.h"
 #include "tensor/kv_view.h"
 
 namespace minim {
 
-// Blocks lie in slabs on huge pages: attention at depth reads every one of them for every token.
+// A copy shares all blocks; whoever writes to a shared block gets one of its own first.
 class KvCache {
  public:
   // REQUIRES: slots_max >= 1.
-  KvCache(const KvLayout& layout, int64_t slots_max);
+  KvCache(std::shared_ptr<KvPool> pool, int64_t slots_max);
+  KvCache(const KvCache&) = default;
+  KvCache(KvCache&&) = default;
+  KvCache& operator=(const KvCache&) = delete;  // would let go of the pool before its blocks
 
+  const KvLayout& layout() const { return pool_->layout(); }
+  const std::shared_ptr<KvPool>& pool() const { return pool_; }
   int64_t slots_max() const { return slots_max_; }
-  // Of the blocks in use.
-  size_t bytes() const { return pointers_.size() * layout_.block_bytes(); }
+  // Of the blocks in use, those that are shared included.
+  size_t bytes() const { return (blocks_.size() - forgotten_) * layout().block_bytes(); }
+  // Those that were forgotten are empty.
+  const std::vector<KvBlock>& blocks() const { return blocks_; }
 
-  // Makes room for slots [0, count). REQUIRES: count <= slots_max().
-  void reserve(int64_t count);
-  // Gives up the blocks that hold no slot below `count`, and the slabs without blocks.
+  // Makes room for slots [0, end), of which those from `begin` on may then be written. Throws what
+  // KvPool::allocate() throws; what was there stays.
+  // REQUIRES: first_slot() <= begin <= end <= slots_max().
+  void reserve(int64_t begin, int64_t end);
+  // Takes blocks that others have filled as the first ones. REQUIRES: bytes() == 0, they fit.
+  void adopt(std::vector<KvBlock> blocks);
+  // Gives up the blocks that hold no slot below `count`.
   void shrink(int64_t count);
-  // Valid until the next reserve() or shrink(), and not past a move of this cache.
-  KvView view() const { return {&layout_, pointers_}; }
+  // Gives up the blocks that hold only slots below `slot`, which nobody may read any more.
+  void forget_before(int64_t slot);
+  // Slots from here on are there, up to what was reserved.
+  int64_t first_slot() const { return static_cast<int64_t>(forgotten_) * layout().block_tokens; }
+  // Valid until the next call of a function that is not const, and not past a move of this cache.
+  KvView view() const { return {&layout(), pointers_}; }
 
  private:
-  int64_t block_count(int64_t slots) const {
-    return (slots + layout_.block_tokens - 1) / layout_.block_tokens;
+  size_t block_count(int64_t slots) const {
+    return static_cast<size_t>((slots + layout().block_tokens - 1) / layout().block_tokens);
   }
 
-  KvLayout layout_;
+  std::shared_ptr<KvPool> pool_;  // outlives the blocks
   int64_t slots_max_;
-  size_t block_stride_;  // bytes: whole cache lines
-  size_t slab_blocks_;
-  std::vector<std::shared_ptr<std::byte>> slabs_;
-  std::vector<std::byte*> pointers_;
+  std::vector<KvBlock> blocks_;
+  std::vector<std::byte*> pointers_;  // of blocks_
+  size_t forgotten_ = 0;              // blocks that are gone, from the first on
 };
 
 }  // namespace minim

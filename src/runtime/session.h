@@ -11,34 +11,34 @@
 #include "base/progress.h"
 #include "model/activations.h"
 #include "model/model.h"
-#include "runtime/kv_cache.h"
+#include "runtime/sequence.h"
 #include "tensor/matrix_view.h"
 #include "text/tokenizer.h"
 
 namespace minim {
 
-struct SessionOptions {
-  int64_t context_tokens = 0;         // the most the session can hold; 0: what the model can
-  int64_t batch_tokens = 512;         // computed at once while a prompt is read
-  DataType kv_type = DataType::kF16;  // of the cache: kF32, kF16, kQ8_0 or kQ4_0
-};
-
 // One writer at a time. The context must outlive the session.
 class Session {
  public:
-  // Throws kInvalidArgument for options outside the model's bounds.
+  // Throws what Sequence's constructor throws, and kInvalidArgument for no tokens in a batch.
   Session(const Context& context, std::shared_ptr<const Model> model,
           const SessionOptions& options = {});
+  Session(Session&&) = default;
 
   const Context& context() const { return context_; }
-  const Model& model() const { return *model_; }
-  int64_t length() const { return length_; }
-  int64_t context_tokens() const { return cache_.slots_max(); }
-  size_t cache_bytes() const { return cache_.bytes(); }
+  const Model& model() const { return sequence_.model(); }
+  int64_t length() const { return sequence_.length(); }
+  std::span<const TokenId> tokens() const { return sequence_.tokens(); }
+  int64_t context_tokens() const { return sequence_.context_tokens(); }
+  // Blocks that others share included.
+  size_t cache_bytes() const { return sequence_.cache().bytes(); }
+  // Of the last append(), the tokens that the prefix cache knew.
+  int64_t reused_tokens() const { return reused_tokens_; }
 
   // Appends tokens and returns the logits after the last one: [vocabulary], valid until the next
-  // call. Throws kLimit, with nothing appended, if they do not fit the context; kInvalidArgument
-  // for ids outside the vocabulary.
+  // call. Throws kLimit, with nothing appended, if they do not fit the context or the pool has no
+  // blocks left; kInvalidArgument for ids outside the vocabulary. Nothing appended means as before
+  // the call, or empty where the session cannot go back (Sequence::can_rewind()).
   std::span<float> append(std::span<const TokenId> tokens, const ProgressSink& progress = {});
 
   // Appends tokens and hands over the logits after each one from index `first_output` on, in order
@@ -48,22 +48,34 @@ class Session {
   void append(std::span<const TokenId> tokens, int64_t first_output, const LogitsVisitor& visit,
               const ProgressSink& progress = {});
 
-  // Forgets everything from `length` on. REQUIRES: 0 <= length <= length().
+  // The logits after the last token: [vocabulary], or empty after rewind() and after an append()
+  // that handed them over.
+  std::span<float> logits();
+
+  // Forgets everything from `length` on. REQUIRES: 0 <= length <= length(). Throws kLimit where
+  // every layer of the model sees a window only and what is behind it is gone.
   void rewind(int64_t length);
 
+  // Another session in the same state, for the cost of the logits: blocks are shared until one of
+  // the two writes to them. The two share their scratch memory, and so a thread, as they share the
+  // threads of their context.
+  Session clone() const;
+
  private:
+  Session(const Session& other);
   void forward(std::span<const TokenId> tokens, int64_t first_output, MatrixView logits);
+  void check_tokens(std::span<const TokenId> tokens) const;
   MatrixView logits_view(int64_t rows);
 
   const Context& context_;
-  std::shared_ptr<const Model> model_;
-  KvCache cache_;
+  Sequence sequence_;
   int64_t batch_tokens_;
-  Activations activations_;
+  std::shared_ptr<Activations> activations_;
   std::vector<float> logits_;
+  bool has_logits_ = false;  // those after the last token are the first of logits_
   std::vector<int32_t> positions_;
   std::vector<int32_t> outputs_;
-  int64_t length_ = 0;
+  int64_t reused_tokens_ = 0;
 };
 
 }  // namespace minim

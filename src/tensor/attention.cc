@@ -124,6 +124,9 @@ struct Plan {
   }
 };
 
+// Whole chunks of keys of attention_many.inl.h, which take two spans of up to 32 keys of a block.
+int64_t key_chunk_tokens(const KvLayout& layout) { return int64_t{2} * layout.block_tokens; }
+
 struct KeyRange {
   int64_t begin;
   int64_t end;
@@ -159,6 +162,12 @@ Plan make_plan(const Context& context, const AttentionChunk& chunk,
   plan.head_chunks = (group + plan.heads_per_task - 1) / plan.heads_per_task;
   plan.tokens_per_task = std::max(1, rows / plan.heads_per_task);
   plan.token_tiles = static_cast<int>((tokens + plan.tokens_per_task - 1) / plan.tokens_per_task);
+  // A rest that is few rows goes to the tile before it, because few rows would sum in another
+  // order.
+  const int64_t rest = tokens % plan.tokens_per_task;
+  if (plan.token_tiles > 1 && rest > 0 && rest * plan.heads_per_task <= kernels::kFewRowsMax) {
+    --plan.token_tiles;
+  }
   if (tokens <= kSplitTokensMax) plan_parts(chunk, options, plan);
   plan.stores = chunk.keys.rows == 1 && tokens == 1 && plan.head_chunks == 1;
   const KeyRange keys = keys_of(chunk, options, 0, tokens);
@@ -173,7 +182,9 @@ kernels::AttentionSlice make_slice(const AttentionChunk& chunk, int layer,
   const int group = options.head_count / layout.kv_head_count;
   // Later tokens see more keys: they go first, so that the last tasks are short.
   const int heads = layout.kv_head_count * plan.head_chunks;
-  const int64_t token = int64_t{plan.token_tiles - 1 - tile / heads} * plan.tokens_per_task;
+  const int token_tile = plan.token_tiles - 1 - tile / heads;
+  const int64_t token = int64_t{token_tile} * plan.tokens_per_task;
+  const bool is_last = token_tile == plan.token_tiles - 1;
   const int kv_head = tile % heads / plan.head_chunks;
   const int first_head = tile % plan.head_chunks * plan.heads_per_task;
   const int64_t column = (int64_t{kv_head} * group + first_head) * layout.head_dim;
@@ -188,13 +199,14 @@ kernels::AttentionSlice make_slice(const AttentionChunk& chunk, int layer,
   slice.head_dim = layout.head_dim;
   slice.queries = chunk.queries.row(token) + column;
   slice.query_stride = chunk.queries.stride;
-  slice.tokens =
-      static_cast<int>(std::min<int64_t>(plan.tokens_per_task, chunk.queries.rows - token));
+  slice.tokens = is_last ? static_cast<int>(chunk.queries.rows - token) : plan.tokens_per_task;
   slice.heads = std::min(plan.heads_per_task, group - first_head);
   slice.first_position = chunk.first_slot + token;
   slice.window = options.window;
   const KeyRange keys = keys_of(chunk, options, token, slice.tokens);
-  slice.key_begin = keys.begin;
+  // Many rows take keys in chunks of two spans: those begin at the same slots wherever a tile does.
+  const bool many = slice.tokens * slice.heads > kernels::kFewRowsMax;
+  slice.key_begin = many ? keys.begin - keys.begin % key_chunk_tokens(layout) : keys.begin;
   slice.key_end = keys.end;
   slice.scale = options.scale;
   slice.soft_cap = options.soft_cap;
@@ -338,6 +350,12 @@ class Attention {
 };
 
 }  // namespace
+
+int64_t first_key_read(const KvLayout& layout, int64_t window, int64_t slot) {
+  if (window == 0) return 0;
+  const int64_t first = std::max<int64_t>(0, slot - window + 1);
+  return first - first % key_chunk_tokens(layout);
+}
 
 void store_kv(const Context& context, const KvView& cache, int layer, int64_t first_slot,
               ConstMatrixView keys, ConstMatrixView values) {

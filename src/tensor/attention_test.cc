@@ -31,6 +31,12 @@ class Cache {
     std::reverse(pointers_.begin(), pointers_.end());
   }
   KvView view() const { return {&layout_, pointers_}; }
+  // Makes NaN of the blocks below `slot`.
+  void spoil(int64_t slot) {
+    for (int64_t i = 0; i < slot / layout_.block_tokens; ++i) {
+      std::memset(pointers_[static_cast<size_t>(i)], 0xff, layout_.block_bytes());
+    }
+  }
 
   // What is stored for column `column` of a head, read as kv_view.h draws it.
   float key(int layer, int kv_head, int64_t slot, int column) const {
@@ -479,6 +485,46 @@ TEST(Attention, BatchesOfSequences) {
       attention(context, 1, options, {});
       EXPECT_THROW(attention(context, 1, options, std::vector<AttentionChunk>(65, chunks[0])),
                    Error);
+    }
+  }
+}
+
+// The same bits, whether tokens come all at once or in pieces of kPromptTokensMin and more; and no
+// slot is read below first_key_read().
+TEST(Attention, HoweverAPromptIsCutItsRowsAreTheSame) {
+  for (const kernels::KernelTable* table : testing::supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    ThreadPool pool(2);
+    const Context context{pool, *table, {}};
+    for (const DataType type : kCacheTypes) {
+      for (const int heads : {2, 6, 34}) {
+        for (const int window : {0, 40, 150}) {
+          const Case test{.type = type,
+                          .heads = heads,
+                          .head_dim = 32,
+                          .first_slot = 300,
+                          .tokens = 171,
+                          .window = window};
+          SCOPED_TRACE(test.name());
+          Inputs run(test, context);
+          const auto attend = [&](int64_t begin, int64_t count) {
+            attention(context, run.cache.view(), 1, test.first_slot + begin, test.options(),
+                      run.queries.view().row_range(begin, count),
+                      run.out.view().row_range(begin, count));
+          };
+          attend(0, test.tokens);
+          const std::vector<float> whole =
+              std::exchange(run.out.values, std::vector<float>(run.out.values.size(), 1e9f));
+          if (window > 0) run.cache.spoil(first_key_read(run.layout, window, test.first_slot));
+          for (int64_t begin = 0; begin < test.tokens;) {
+            int64_t count = kPromptTokensMin + static_cast<int64_t>(run.rng.below(60));
+            if (test.tokens - begin - count < kPromptTokensMin) count = test.tokens - begin;
+            attend(begin, count);
+            begin += count;
+          }
+          EXPECT_EQ(run.out.values, whole);
+        }
+      }
     }
   }
 }

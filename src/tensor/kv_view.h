@@ -37,6 +37,8 @@ struct KvLayout {
   int head_dim = 0;
   int block_tokens = 32;
 
+  bool operator==(const KvLayout&) const = default;
+
   // Of the keys, or of the values, of 16 tokens of one head.
   size_t group_bytes() const {
     const auto values = static_cast<size_t>(head_dim);

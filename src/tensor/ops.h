@@ -103,4 +103,13 @@ constexpr size_t kAttentionChunksMax = 64;
 void attention(const Context& context, int layer, const AttentionOptions& options,
                std::span<const AttentionChunk> chunks);
 
+// Of a chunk of at least so many tokens, what a token gets depends neither on where the chunk
+// begins and ends nor on what else is in the batch: the bits are the same however a text is cut
+// into such chunks. Products share this (see kernels::kFewRowsMax).
+constexpr int64_t kPromptTokensMin = kernels::kFewRowsMax + 1;
+
+// The first slot that a token in `slot` makes attention read, with a window or (0) without: below
+// what it sees by less than two blocks.
+int64_t first_key_read(const KvLayout& layout, int64_t window, int64_t slot);
+
 }  // namespace minim

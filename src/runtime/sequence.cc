@@ -1,0 +1,145 @@
+#include "runtime/sequence.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace minim {
+namespace {
+
+int64_t checked_context(const Model& model, const SessionOptions& options) {
+  const int64_t most = model.config().context_length;
+  if (options.context_tokens < 0 || options.context_tokens > most) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("session: a context of {} tokens was asked for, but the model holds 1 "
+                            "to {}",
+                            options.context_tokens, most));
+  }
+  return options.context_tokens == 0 ? most : options.context_tokens;
+}
+
+KvLayout checked_layout(const Model& model, const SessionOptions& options) {
+  if (!is_cache_type(options.kv_type)) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        fmt::format("session: a cache of type {} is not supported; use f32, f16, q8_0 or q4_0",
+                    data_type_info(options.kv_type).name));
+  }
+  return model.kv_layout(options.kv_type);
+}
+
+std::shared_ptr<KvPool> checked_pool(const Model& model, const SessionOptions& options) {
+  const KvLayout layout = checked_layout(model, options);
+  std::shared_ptr<KvPool> pool = options.pool;
+  if (options.prefixes != nullptr) {
+    if (pool == nullptr) pool = options.prefixes->pool();
+    if (&options.prefixes->model() != &model || options.prefixes->pool() != pool) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  "session: the prefix cache belongs to another model or another pool");
+    }
+  }
+  if (pool == nullptr) return std::make_shared<KvPool>(layout);
+  KvLayout expected = layout;
+  expected.block_tokens = pool->layout().block_tokens;
+  if (pool->layout() != expected) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("session: the pool's blocks do not fit this model with a cache of type "
+                            "{}; make the pool with the model's kv_layout() of that type",
+                            data_type_info(options.kv_type).name));
+  }
+  return pool;
+}
+
+// The widest window of the layers; 0 where a layer sees everything.
+int64_t widest_window(const ModelConfig& config) {
+  int64_t widest = 0;
+  for (int layer = 0; layer < config.layer_count; ++layer) {
+    if (config.window(layer) == 0) return 0;
+    widest = std::max<int64_t>(widest, config.window(layer));
+  }
+  return widest;
+}
+
+}  // namespace
+
+int64_t prompt_step(int64_t left, int64_t most) {
+  if (left <= most) return left;
+  const int64_t missing = kPromptTokensMin - (left - most);
+  return missing > 0 ? std::max<int64_t>(most - missing, 1) : most;
+}
+
+Sequence::Sequence(std::shared_ptr<const Model> model, const SessionOptions& options)
+    : model_(std::move(model)),
+      prefixes_(options.prefixes),
+      cache_(checked_pool(*model_, options), checked_context(*model_, options)),
+      window_(widest_window(model_->config())) {}
+
+int64_t Sequence::reuse(std::span<const TokenId> tokens, int64_t count_max) {
+  MINIM_CHECK(length() == 0);
+  if (prefixes_ == nullptr) return 0;
+  const int64_t block_tokens = cache_.layout().block_tokens;
+  const auto most = static_cast<int64_t>(tokens.size());
+  const int64_t blocks_max = std::min({most, count_max, context_tokens()}) / block_tokens;
+  if (blocks_max <= 0) return 0;
+  cache_.adopt(prefixes_->find(tokens.first(static_cast<size_t>(blocks_max * block_tokens))));
+  kept_blocks_ = static_cast<int64_t>(cache_.blocks().size());
+  const int64_t count = kept_blocks_ * block_tokens;
+  tokens_.assign(tokens.begin(), tokens.begin() + count);
+  // Where generated blocks are kept too, nobody knows which of them these are.
+  prompt_length_ = count;
+  return count;
+}
+
+SequenceChunk Sequence::extend(int64_t begin, int64_t count) {
+  MINIM_CHECK(count >= 1 && count <= context_tokens() - length());
+  cache_.reserve(length(), length() + count);
+  return {.begin = begin, .count = count, .first_slot = length(), .cache = cache_.view()};
+}
+
+void Sequence::commit(std::span<const TokenId> tokens) {
+  const auto count = static_cast<int64_t>(tokens.size());
+  if (prompt_length_ == length() && count >= kPromptTokensMin) prompt_length_ += count;
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  if (prefixes_ != nullptr) keep_full_blocks();
+  if (window_ > 0) {
+    const int64_t slack = int64_t{2} * cache_.layout().block_tokens;
+    cache_.forget_before(first_slot_needed(length()) - slack);
+  }
+}
+
+void Sequence::keep_full_blocks() {
+  const int64_t block_tokens = cache_.layout().block_tokens;
+  const int64_t fit = prefixes_->options().keep_generated ? length() : prompt_length_;
+  const int64_t full = fit / block_tokens;
+  if (full <= kept_blocks_) return;
+  kept_blocks_ = full;
+  prefixes_->keep(tokens().first(static_cast<size_t>(full * block_tokens)),
+                  std::span(cache_.blocks()).first(static_cast<size_t>(full)));
+}
+
+// The first slot that a token in slot `length` looks at, or that attention passes on its way there.
+int64_t Sequence::first_slot_needed(int64_t length) const {
+  return window_ == 0 ? 0 : first_key_read(cache_.layout(), window_, length);
+}
+
+bool Sequence::can_rewind(int64_t length) const {
+  return length == 0 || length >= this->length() ||
+         first_slot_needed(length) >= cache_.first_slot();
+}
+
+void Sequence::rewind(int64_t length) {
+  MINIM_CHECK(length >= 0 && can_rewind(length));
+  if (length >= this->length()) {
+    cache_.shrink(this->length());
+    return;
+  }
+  tokens_.resize(static_cast<size_t>(length));
+  cache_.shrink(length);
+  prompt_length_ = std::min(prompt_length_, length);
+  kept_blocks_ = std::min(kept_blocks_, length / cache_.layout().block_tokens);
+}
+
+}  // namespace minim
