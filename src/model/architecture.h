@@ -12,6 +12,7 @@
 #include "model/activations.h"
 #include "model/batch.h"
 #include "model/config.h"
+#include "model/rotary.h"
 #include "model/weights.h"
 
 namespace minim {
@@ -30,6 +31,8 @@ class Graph {
   virtual ~Graph() = default;
   // From tokens to the final norm: leaves the hidden states of batch.outputs in a.normed.
   virtual void forward(const Pass& pass) const = 0;
+  // How keys of `layer` are turned by their positions; null where positions are learned.
+  virtual const Rotary* rotary(int layer) const = 0;
 };
 
 struct Architecture {

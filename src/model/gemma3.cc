@@ -27,6 +27,7 @@ class Gemma3 final : public Graph {
         rotary_(load_rotary(loader, config, RopePairing::kHalves)),
         local_rotary_(make_local_rotary(config, RopePairing::kHalves)) {
     for (int layer = 0; layer < config.layer_count; ++layer) {
+      is_local_.push_back(config.window(layer) > 0);
       layers_.push_back({loader.vector(layer, "attn_norm.weight"),
                          load_split_qkv(loader, layer, Bias::kNone), load_head_norms(loader, layer),
                          load_linear(loader, layer, "attn_output", Bias::kNone),
@@ -42,11 +43,10 @@ class Gemma3 final : public Graph {
     embed_tokens(pass, embedding_);
     for (size_t layer = 0; layer < layers_.size(); ++layer) {
       const Layer& w = layers_[layer];
-      const bool local = pass.config.window(static_cast<int>(layer)) > 0;
       rms_norm(pass, w.attention_norm, a.x, a.normed);
       project_qkv(pass, w.qkv);
       norm_heads(pass, w.head_norms);
-      rotate(pass, local ? local_rotary_ : rotary_);
+      rotate(pass, *rotary(static_cast<int>(layer)));
       attend(pass, static_cast<int>(layer));
       project(pass, w.attention_out, a.attended, a.out);
       rms_norm(pass, w.attention_post_norm, a.out, a.out);
@@ -60,10 +60,15 @@ class Gemma3 final : public Graph {
     rms_norm(pass, output_norm_, a.x, a.normed);
   }
 
+  const Rotary* rotary(int layer) const override {
+    return is_local_[static_cast<size_t>(layer)] ? &local_rotary_ : &rotary_;
+  }
+
  private:
   WeightMatrix embedding_;
   Rotary rotary_;
   Rotary local_rotary_;
+  std::vector<bool> is_local_;  // [layers]
   std::vector<Layer> layers_;
   std::vector<float> output_norm_;
 };

@@ -57,6 +57,8 @@ class Gpt2 final : public Graph {
     layer_norm(pass, output_norm_, a.x, a.normed);
   }
 
+  const Rotary* rotary(int) const override { return nullptr; }
+
  private:
   WeightMatrix embedding_;
   WeightMatrix positions_;  // [context, dim]

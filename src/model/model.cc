@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "model/architecture.h"
+#include "model/fingerprint.h"
 #include "model/weights.h"
 #include "tensor/ops.h"
 
@@ -111,6 +112,7 @@ std::shared_ptr<const Model> Model::load(const Context& context,
   model->head_ = loader.matrix(config.tied_embeddings ? "token_embd.weight" : "output.weight");
   model->config_ = std::move(config);
   model->weight_bytes_ = loader.weight_bytes();
+  model->fingerprint_ = config_fingerprint(model->config_) + loader.fingerprint();
   model->file_ = std::move(file);
   return model;
 }
@@ -123,6 +125,11 @@ KvLayout Model::kv_layout(DataType type) const {
   layout.kv_head_count = config_.kv_head_count;
   layout.head_dim = config_.head_dim;
   return layout;
+}
+
+const Rotary* Model::rotary(int layer) const {
+  MINIM_CHECK(layer >= 0 && layer < config_.layer_count);
+  return graph_->rotary(layer);
 }
 
 void Model::run(const Context& context, const Batch& batch, Activations& activations) const {

@@ -18,6 +18,7 @@
 namespace minim {
 
 class Graph;
+struct Rotary;
 
 struct LoadOptions {
   // Tokens that a sequence will hold at most; 0: all that the model can. A smaller number picks the
@@ -47,6 +48,12 @@ class Model {
   const ModelFile& file() const { return *file_; }
   // Of a cache that forward() accepts. REQUIRES: is_cache_type(type).
   KvLayout kv_layout(DataType type = DataType::kF16) const;
+  // How keys of `layer` are turned by their positions, before they go into a cache; null where
+  // positions are learned.
+  const Rotary* rotary(int layer) const;
+  // The same for every copy of a model, and another for others: config, tensors and a sample of
+  // each one's bytes.
+  uint64_t fingerprint() const { return fingerprint_; }
   // Resident bytes of all weights.
   size_t weight_bytes() const { return weight_bytes_; }
 
@@ -71,6 +78,7 @@ class Model {
   std::unique_ptr<const Graph> graph_;
   WeightMatrix head_;  // [vocabulary, dim]
   size_t weight_bytes_ = 0;
+  uint64_t fingerprint_ = 0;
 };
 
 }  // namespace minim

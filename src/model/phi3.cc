@@ -47,6 +47,8 @@ class Phi3 final : public Graph {
     rms_norm(pass, output_norm_, a.x, a.normed);
   }
 
+  const Rotary* rotary(int) const override { return &rotary_; }
+
  private:
   WeightMatrix embedding_;
   Rotary rotary_;

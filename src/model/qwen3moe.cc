@@ -49,6 +49,8 @@ class Qwen3Moe final : public Graph {
     rms_norm(pass, output_norm_, a.x, a.normed);
   }
 
+  const Rotary* rotary(int) const override { return &rotary_; }
+
  private:
   WeightMatrix embedding_;
   Rotary rotary_;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/quantize.h"
+#include "model/fingerprint.h"
 
 namespace minim {
 namespace {
@@ -118,6 +119,7 @@ TensorBytes WeightLoader::read(const TensorEntry& entry) {
                 fmt::format("model: tensor '{}' has {} bytes, not {}", entry.name,
                             loaded.bytes.size(), entry.byte_count()));
   }
+  fingerprint_ += tensor_fingerprint(entry, loaded.bytes);
   bytes_done_ += loaded.bytes.size();
   report_progress(options_.progress, {"loading", bytes_done_, bytes_total_, "bytes"});
   return loaded;

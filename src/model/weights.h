@@ -75,6 +75,8 @@ class WeightLoader {
 
   // Resident bytes of everything loaded so far.
   size_t weight_bytes() const { return weight_bytes_; }
+  // Of everything loaded so far, in whatever order.
+  uint64_t fingerprint() const { return fingerprint_; }
 
  private:
   const TensorEntry* find(std::string_view name) const;
@@ -91,6 +93,7 @@ class WeightLoader {
   uint64_t bytes_total_ = 0;
   uint64_t bytes_done_ = 0;
   size_t weight_bytes_ = 0;
+  uint64_t fingerprint_ = 0;
 };
 
 }  // namespace minim

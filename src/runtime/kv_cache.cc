@@ -17,12 +17,7 @@ KvCache::KvCache(std::shared_ptr<KvPool> pool, int64_t slots_max)
 void KvCache::reserve(int64_t begin, int64_t end) {
   MINIM_CHECK(begin >= first_slot() && begin <= end && end <= slots_max_);
   const size_t count = block_count(end);
-  for (auto i = static_cast<size_t>(begin / layout().block_tokens);
-       i < std::min(count, blocks_.size()); ++i) {
-    if (!blocks_[i].shared()) continue;
-    blocks_[i] = pool_->duplicate(blocks_[i]);
-    pointers_[i] = blocks_[i].data();
-  }
+  make_own(static_cast<size_t>(begin / layout().block_tokens), std::min(count, blocks_.size()));
   while (blocks_.size() < count) {
     blocks_.push_back(pool_->allocate());
     pointers_.push_back(blocks_.back().data());
@@ -32,7 +27,36 @@ void KvCache::reserve(int64_t begin, int64_t end) {
 void KvCache::adopt(std::vector<KvBlock> blocks) {
   MINIM_CHECK(blocks_.empty() && blocks.size() <= block_count(slots_max_));
   blocks_ = std::move(blocks);
-  for (const KvBlock& block : blocks_) pointers_.push_back(block.data());
+  for (const KvBlock& block : blocks_) {
+    if (block.empty()) {
+      MINIM_CHECK(forgotten_ == pointers_.size());
+      ++forgotten_;
+    }
+    pointers_.push_back(block.empty() ? nullptr : block.data());
+  }
+}
+
+std::span<std::byte* const> KvCache::drop(int64_t begin, int64_t count) {
+  const int64_t block_tokens = layout().block_tokens;
+  MINIM_CHECK(begin % block_tokens == 0 && count % block_tokens == 0);
+  const auto first = static_cast<size_t>(begin / block_tokens);
+  const auto last = static_cast<size_t>((begin + count) / block_tokens);
+  MINIM_CHECK(last <= blocks_.size() && forgotten_ <= last);
+  make_own(last, blocks_.size());
+  const auto offset = [](size_t index) { return static_cast<std::ptrdiff_t>(index); };
+  blocks_.erase(blocks_.begin() + offset(first), blocks_.begin() + offset(last));
+  pointers_.erase(pointers_.begin() + offset(first), pointers_.begin() + offset(last));
+  forgotten_ = std::min(forgotten_, first);
+  return std::span(pointers_).subspan(first);
+}
+
+// A copy of each block of [begin, end) that others hold too.
+void KvCache::make_own(size_t begin, size_t end) {
+  for (size_t i = begin; i < end; ++i) {
+    if (!blocks_[i].shared()) continue;
+    blocks_[i] = pool_->duplicate(blocks_[i]);
+    pointers_[i] = blocks_[i].data();
+  }
 }
 
 void KvCache::shrink(int64_t count) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "runtime/kv_pool.h"
@@ -32,8 +33,14 @@ class KvCache {
   // KvPool::allocate() throws; what was there stays.
   // REQUIRES: first_slot() <= begin <= end <= slots_max().
   void reserve(int64_t begin, int64_t end);
-  // Takes blocks that others have filled as the first ones. REQUIRES: bytes() == 0, they fit.
+  // Takes blocks that others have filled as the first ones; those that were forgotten are empty and
+  // come first. REQUIRES: nothing was reserved, they fit.
   void adopt(std::vector<KvBlock> blocks);
+  // Gives up the blocks of slots [begin, begin + count); what follows moves up. Returns the blocks
+  // that moved, which may then be written: valid as view() is. Throws what KvPool::allocate()
+  // throws, with nothing changed. REQUIRES: whole blocks of what was reserved,
+  // first_slot() <= begin + count.
+  std::span<std::byte* const> drop(int64_t begin, int64_t count);
   // Gives up the blocks that hold no slot below `count`.
   void shrink(int64_t count);
   // Gives up the blocks that hold only slots below `slot`, which nobody may read any more.
@@ -44,6 +51,7 @@ class KvCache {
   KvView view() const { return {&layout(), pointers_}; }
 
  private:
+  void make_own(size_t begin, size_t end);
   size_t block_count(int64_t slots) const {
     return static_cast<size_t>((slots + layout().block_tokens - 1) / layout().block_tokens);
   }

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/rotary.h"
+#include "tensor/kv_rows.h"
 
 namespace minim {
 namespace {
@@ -103,7 +105,7 @@ void Sequence::commit(std::span<const TokenId> tokens) {
   const auto count = static_cast<int64_t>(tokens.size());
   if (prompt_length_ == length() && count >= kPromptTokensMin) prompt_length_ += count;
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
-  if (prefixes_ != nullptr) keep_full_blocks();
+  if (prefixes_ != nullptr && dropped_tokens_ == 0) keep_full_blocks();
   if (window_ > 0) {
     const int64_t slack = int64_t{2} * cache_.layout().block_tokens;
     cache_.forget_before(first_slot_needed(length()) - slack);
@@ -120,7 +122,6 @@ void Sequence::keep_full_blocks() {
                   std::span(cache_.blocks()).first(static_cast<size_t>(full)));
 }
 
-// The first slot that a token in slot `length` looks at, or that attention passes on its way there.
 int64_t Sequence::first_slot_needed(int64_t length) const {
   return window_ == 0 ? 0 : first_key_read(cache_.layout(), window_, length);
 }
@@ -140,6 +141,35 @@ void Sequence::rewind(int64_t length) {
   cache_.shrink(length);
   prompt_length_ = std::min(prompt_length_, length);
   kept_blocks_ = std::min(kept_blocks_, length / cache_.layout().block_tokens);
+  if (length == 0) dropped_tokens_ = 0;
+}
+
+bool Sequence::can_drop() const {
+  for (int layer = 0; layer < model_->config().layer_count; ++layer) {
+    if (model_->rotary(layer) == nullptr) return false;
+  }
+  return true;
+}
+
+void Sequence::drop(const Context& context, int64_t begin, int64_t count) {
+  MINIM_CHECK(begin >= 0 && count >= 0 && begin + count <= length() && can_drop());
+  const std::span<std::byte* const> moved = cache_.drop(begin, count);
+  for (int layer = 0; layer < model_->config().layer_count; ++layer) {
+    turn_keys(context, cache_.layout(), layer, model_->rotary(layer)->table(),
+              -static_cast<int32_t>(count), moved);
+  }
+  tokens_.erase(tokens_.begin() + begin, tokens_.begin() + begin + count);
+  prompt_length_ = std::min(prompt_length_, begin);
+  dropped_tokens_ += count;
+}
+
+void Sequence::replace(State state) {
+  cache_.shrink(0);
+  cache_.adopt(std::move(state.blocks));
+  tokens_ = std::move(state.tokens);
+  prompt_length_ = state.prompt_length;
+  dropped_tokens_ = state.dropped_tokens;
+  kept_blocks_ = 0;
 }
 
 }  // namespace minim

@@ -45,6 +45,10 @@ class Sequence {
   int64_t length() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t context_tokens() const { return cache_.slots_max(); }
   const KvCache& cache() const { return cache_; }
+  // Tokens from the first on that were computed as a prompt.
+  int64_t prompt_length() const { return prompt_length_; }
+  // Tokens that drop() has taken out in all.
+  int64_t dropped_tokens() const { return dropped_tokens_; }
 
   // Takes over what the prefix cache knows of the beginning of `tokens`; returns how many tokens
   // that are, `count_max` at most. REQUIRES: length() == 0.
@@ -56,14 +60,34 @@ class Sequence {
   // They were computed. REQUIRES: extend() made room for as many.
   void commit(std::span<const TokenId> tokens);
 
+  // The first slot that a token after `length` others makes attention read: 0 unless every layer
+  // sees a window only.
+  int64_t first_slot_needed(int64_t length) const;
   // Whether rewind() can go back to `length`: a model whose every layer sees a window only forgets
   // what lies behind it, and can go back by less than 64 tokens, or to the beginning.
   bool can_rewind(int64_t length) const;
   // Forgets everything from `length` on. REQUIRES: 0 <= length <= length(), can_rewind(length).
   void rewind(int64_t length);
 
+  // Whether drop() can be called: positions are rotary, so that keys can be turned.
+  bool can_drop() const;
+  // Forgets `count` tokens from `begin` on; those that follow move up to their places, their keys
+  // turned to the new positions. What they say still comes from having seen what is gone. Throws
+  // what KvPool::allocate() throws, with nothing changed. From then on the prefix cache gets
+  // nothing more. REQUIRES: both are whole blocks, they are there, can_drop().
+  void drop(const Context& context, int64_t begin, int64_t count);
+
+  // What is saved and restored.
+  struct State {
+    std::vector<TokenId> tokens;
+    std::vector<KvBlock> blocks;  // of the pool; those that were forgotten are empty
+    int64_t prompt_length = 0;
+    int64_t dropped_tokens = 0;
+  };
+  // REQUIRES: blocks for all tokens, no more of them than fit, forgotten ones before the others.
+  void replace(State state);
+
  private:
-  int64_t first_slot_needed(int64_t length) const;
   void keep_full_blocks();
 
   std::shared_ptr<const Model> model_;
@@ -71,8 +95,9 @@ class Sequence {
   KvCache cache_;
   int64_t window_;  // tokens that some layer sees, the current one included; 0: all
   std::vector<TokenId> tokens_;
-  int64_t prompt_length_ = 0;  // tokens from the first on that were computed as a prompt
-  int64_t kept_blocks_ = 0;    // that the prefix cache was given
+  int64_t prompt_length_ = 0;
+  int64_t dropped_tokens_ = 0;
+  int64_t kept_blocks_ = 0;  // that the prefix cache was given
 };
 
 }  // namespace minim

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "runtime/session_file.h"
 
 namespace minim {
 namespace {
@@ -41,9 +42,8 @@ Session::Session(const Session& other)
       batch_tokens_(other.batch_tokens_),
       activations_(other.activations_),
       has_logits_(other.has_logits_) {
-  if (!has_logits_) return;
-  const auto width = static_cast<std::ptrdiff_t>(model().config().vocabulary_size);
-  logits_.assign(other.logits_.begin(), other.logits_.begin() + width);
+  const auto logits = other.last_logits();
+  logits_.assign(logits.begin(), logits.end());
 }
 
 Session Session::clone() const { return Session(*this); }
@@ -60,6 +60,11 @@ std::span<float> Session::append(std::span<const TokenId> tokens, const Progress
 }
 
 std::span<float> Session::logits() {
+  if (!has_logits_) return {};
+  return std::span(logits_).first(static_cast<size_t>(model().config().vocabulary_size));
+}
+
+std::span<const float> Session::last_logits() const {
   if (!has_logits_) return {};
   return std::span(logits_).first(static_cast<size_t>(model().config().vocabulary_size));
 }
@@ -141,6 +146,46 @@ void Session::rewind(int64_t length) {
   }
   has_logits_ = has_logits_ && length >= this->length();
   sequence_.rewind(length);
+}
+
+std::vector<std::byte> Session::save() const {
+  std::vector<std::byte> saved;
+  write_session(sequence_, last_logits(), [&](std::span<const std::byte> bytes) {
+    saved.insert(saved.end(), bytes.begin(), bytes.end());
+  });
+  return saved;
+}
+
+void Session::save(const Path& path) const {
+  FileWriter file(path);
+  write_session(sequence_, last_logits(),
+                [&](std::span<const std::byte> bytes) { file.write(bytes); });
+  file.commit();
+}
+
+void Session::restore(std::span<const std::byte> bytes) {
+  RestoredSession restored = restore_session(bytes, sequence_);
+  sequence_.replace(std::move(restored.state));
+  logits_ = std::move(restored.logits);
+  has_logits_ = !logits_.empty();
+}
+
+void Session::load(const Path& path) { restore(MappedFile::open(path)->bytes()); }
+
+ContextShift Session::shift(const ShiftOptions& options) {
+  const KvCache& cache = sequence_.cache();
+  const ContextShift shift = plan_shift(options, {.length = length(),
+                                                  .first_slot = cache.first_slot(),
+                                                  .block_tokens = cache.layout().block_tokens});
+  if (!options.reread && sequence_.can_drop()) {
+    sequence_.drop(context_, shift.kept, shift.dropped);
+    return shift;
+  }
+  const auto rest = tokens().subspan(static_cast<size_t>(shift.kept + shift.dropped));
+  const std::vector<TokenId> again(rest.begin(), rest.end());
+  rewind(shift.kept);
+  if (!again.empty()) append(again);
+  return shift;
 }
 
 }  // namespace minim

@@ -1,6 +1,7 @@
 // One conversation with a model: what was said (the cache) and what comes next (the logits).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -8,9 +9,11 @@
 #include <vector>
 
 #include "base/context.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "model/activations.h"
 #include "model/model.h"
+#include "runtime/overflow.h"
 #include "runtime/sequence.h"
 #include "tensor/matrix_view.h"
 #include "text/tokenizer.h"
@@ -61,11 +64,24 @@ class Session {
   // threads of their context.
   Session clone() const;
 
+  // The session as bytes, or as a file; restore() and load() bring it back, here or into another
+  // session of the same model and cache type, and what follows is what would have followed: bit
+  // for bit on the same kind of processor. A failure leaves the session as it was. Throw what
+  // restore_session() throws, and kNotFound or kIo where a file cannot be read or written.
+  std::vector<std::byte> save() const;
+  void save(const Path& path) const;
+  void restore(std::span<const std::byte> bytes);
+  void load(const Path& path);
+
+  // Makes room by dropping tokens from the middle. Throws what plan_shift() and append() throw.
+  ContextShift shift(const ShiftOptions& options = {});
+
  private:
   Session(const Session& other);
   void forward(std::span<const TokenId> tokens, int64_t first_output, MatrixView logits);
   void check_tokens(std::span<const TokenId> tokens) const;
   MatrixView logits_view(int64_t rows);
+  std::span<const float> last_logits() const;
 
   const Context& context_;
   Sequence sequence_;
