@@ -99,6 +99,38 @@ TEST_F(Ops, ThreadsDoNotChangeTheResult) {
   }
 }
 
+// A row's result is the same bits whatever other rows come with it: of products of whole numbers
+// always, of others on either side of kFewRowsMax.
+TEST_F(Ops, ProductsDoNotDependOnTheNumberOfRows) {
+  for (const kernels::KernelTable* table : testing::supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    const Context context{pool_, *table, {}};
+    for (const kernels::MatmulKernel* kernel : kernels::matmul_kernels(*table)) {
+      SCOPED_TRACE(data_type_info(kernel->type).name);
+      const auto weights =
+          std::make_shared<RandomWeights>(random_weights(rng_, kernel->type, 40, 256));
+      const WeightMatrix matrix = WeightMatrix::pack(context, kernel->type, 40, 256, weights->bytes,
+                                                     weights, memory_, kernel->precision);
+      const Matrix x(rng_, 150, 256);
+      const auto product = [&](int64_t first, int64_t rows) {
+        Matrix out(rows, 40);
+        matmul(context, matrix, x.view().row_range(first, rows), out.view());
+        return out.values;
+      };
+      const auto many = product(0, 150);
+      const auto few = product(0, kernels::kFewRowsMax);
+      const bool whole_numbers = kernel->precision == MatmulPrecision::kInt8;
+      for (const int64_t rows : {1, 2, 3, 5, 8, 9, 15, 16, 17, 33, 65, 100}) {
+        const bool is_few = rows <= kernels::kFewRowsMax && !whole_numbers;
+        const int64_t first = is_few ? 8 - rows : 150 - rows;
+        const auto got = product(first, rows);
+        const auto expected = (is_few ? few : many).begin() + first * 41;
+        EXPECT_TRUE(std::equal(got.begin(), got.end(), expected)) << rows;
+      }
+    }
+  }
+}
+
 // Each instruction set is within rounding of scalar on the whole chain; scalar has no products of
 // bfloat16.
 TEST_F(Ops, InstructionSetsAgree) {
