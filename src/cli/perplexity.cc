@@ -8,11 +8,13 @@
 #include <memory>
 #include <string>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
 #include "cli/terminal.h"
+#include "eval/streaming.h"
 
 namespace minim::cli {
 namespace {
@@ -26,6 +28,8 @@ struct Options {
   std::string compare_base;
   int64_t context_tokens = 512;
   int64_t window_count_max = 0;
+  bool stream = false;
+  ShiftOptions shift;
   bool json = false;
 };
 
@@ -72,7 +76,55 @@ void print(const PerplexityResult& result, double bits_per_byte, double seconds)
   fmt::print("probability    {:.3f} % root mean square change\n", 100 * divergence.probability_rms);
 }
 
+void print(const StreamingResult& result, double seconds) {
+  const double ratio = std::exp(result.log_ratio.value);
+  fmt::print("shifted        {:.4f}\n", result.shifted_perplexity);
+  fmt::print("read again     {:.4f}; ratio {:.5f} +- {:.5f}\n", result.reread_perplexity, ratio,
+             ratio * result.log_ratio.standard_error);
+  fmt::print("scored         {} tokens after {} shifts, {:.0f} tokens/s\n", result.token_count,
+             result.shift_count, 2.0 * static_cast<double>(result.token_count) / seconds);
+}
+
+OrderedJson to_json(const StreamingResult& result) {
+  return {{"shifted_perplexity", result.shifted_perplexity},
+          {"reread_perplexity", result.reread_perplexity},
+          {"log_ratio", to_json(result.log_ratio)},
+          {"tokens", result.token_count},
+          {"shifts", result.shift_count}};
+}
+
+int stream(const Options& options) {
+  if (!options.save_base.empty() || !options.compare_base.empty() || options.window_count_max > 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "perplexity: --stream has no windows and compares with nothing stored; leave out "
+                "--windows, --save-base and --compare-base");
+  }
+  const Engine engine(options.engine);
+  const InterruptGuard interrupt;
+  const auto file = open_model(options.model);
+  const auto tokens = open_tokenizer(*file)->encode(read_text(options.text));
+  const auto model = load_model(engine, file, options.context_tokens);
+  const auto start = std::chrono::steady_clock::now();
+  StreamingResult result;
+  {
+    ProgressDisplay display(options.engine.quiet);
+    result = measure_streaming(engine.context(), model, tokens,
+                               {.context_tokens = options.context_tokens,
+                                .kv_type = options.cache_type,
+                                .shift = options.shift},
+                               display.sink());
+  }
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (options.json) {
+    fmt::print("{}\n", to_json(result).dump(2));
+  } else {
+    print(result, elapsed.count());
+  }
+  return kExitOk;
+}
+
 int perplexity(const Options& options) {
+  if (options.stream) return stream(options);
   const Engine engine(options.engine);
   const InterruptGuard interrupt;
   const auto file = open_model(options.model);
@@ -119,6 +171,12 @@ Action add_perplexity(CLI::App& app) {
   app.add_option("--save-base", options->save_base,
                  "Store every prediction, to compare others with");
   app.add_option("--compare-base", options->compare_base, "Compare with predictions stored before");
+  app.add_flag("--stream", options->stream,
+               "Read the text in one go, shifting the context, beside reading again what stays");
+  app.add_option("--sinks", options->shift.sinks, "First tokens that a shift keeps")
+      ->capture_default_str();
+  app.add_option("--drop", options->shift.drop_share, "Share of the others that a shift drops")
+      ->capture_default_str();
   add_cache_type_option(app, options->cache_type);
   app.add_flag("--json", options->json, "Print JSON");
   add_precision_option(app, options->engine);
@@ -127,7 +185,9 @@ Action add_perplexity(CLI::App& app) {
       "What did 4 bits cost?\n"
       "  minim perplexity model.gguf test.txt --save-base base.lp\n"
       "  minim quantize model.gguf small.gguf --type q4_k\n"
-      "  minim perplexity small.gguf test.txt --compare-base base.lp");
+      "  minim perplexity small.gguf test.txt --compare-base base.lp\n"
+      "What does going on past the context cost?\n"
+      "  minim perplexity model.gguf test.txt --stream --context 2048");
   return [options] { return perplexity(*options); };
 }
 

@@ -10,6 +10,7 @@
 #include "base/context.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "eval/losses.h"
 #include "model/model.h"
 #include "text/tokenizer.h"
 
@@ -21,12 +22,6 @@ struct PerplexityOptions {
   DataType kv_type = DataType::kF16;
   Path save_base;     // write every prediction here, to compare others with
   Path compare_base;  // compare with the predictions stored here
-};
-
-// A mean of independent observations and the standard error of that mean.
-struct Estimate {
-  double value = 0;
-  double standard_error = 0;
 };
 
 // Differences to stored base predictions, over the same tokens. KLD is in nats.
