@@ -33,6 +33,8 @@ size_t prepared_int8_bytes(int64_t cols) noexcept {
   return static_cast<size_t>((bytes / kLine | 1) * kLine);
 }
 
+constexpr int kActivationMax = 127;
+
 // Rounds `count` values to codes in [-127, 127]; returns their scale, NaN where a value is not
 // finite. REQUIRES: count is a multiple of 32.
 MINIM_INLINE float round_chunk(const float* x, int64_t count, int8_t* codes) {
@@ -44,12 +46,14 @@ MINIM_INLINE float round_chunk(const float* x, int64_t count, int8_t* codes) {
     poison = V::fma(values, V::zero(), poison);
   }
   const float magnitude = V::reduce_max(largest);
-  const V::F inverse = V::set(magnitude > 0 ? 127.0f / magnitude : 0.0f);
+  constexpr auto kMax = static_cast<float>(kActivationMax);
+  const V::F inverse = V::set(magnitude > 0 ? kMax / magnitude : 0.0f);
   for (int64_t i = 0; i < count; i += V::kLanes) {
-    // The quotient may round up past 127 where the magnitude is subnormal.
-    V::store_i8(codes + i, V::min(V::round(V::mul(V::load(x + i), inverse)), V::set(127.0f)));
+    // The quotient may be larger than 127 where the magnitude is subnormal.
+    const V::F quotient = V::round(V::mul(V::load(x + i), inverse));
+    V::store_i8(codes + i, V::max(V::min(quotient, V::set(kMax)), V::set(-kMax)));
   }
-  return magnitude / 127.0f + V::reduce_add(poison);
+  return magnitude / kMax + V::reduce_add(poison);
 }
 
 template <int kGroupCols, int kFactor>
@@ -70,20 +74,40 @@ void prepare_int8(const float* x, int64_t cols, std::byte* prepared) noexcept {
   }
 }
 
+// The quads of a group whose products are summed in 16 bits before they go to 32: as many as cannot
+// overflow, a power of two; 1 where 32 bits are as cheap.
+template <typename Type>
+constexpr int run_quads() {
+  constexpr int kSumMax = 32767;
+  constexpr int kQuadMax = V::kNarrowProducts * kCodeMagnitude<Type> * kActivationMax;
+  int quads = 1;
+  if (kQuadMax > 0) {
+    while (2 * quads * kQuadMax <= kSumMax && 2 * quads * 4 <= kDotCols<Type>) quads *= 2;
+  }
+  return quads;
+}
+// 8 * 2 * 15 * 127 = 30480, 4 * 2 * 31 * 127 = 31496, 2 * 2 * 63 * 127 = 32004; two quads of
+// 2 * 128 * 127 = 32512 are too much.
+static_assert(V::kNarrowProducts != 2 || (run_quads<Q4_0>() == 8 && run_quads<Q5_0>() == 4 &&
+                                          run_quads<Q6_K>() == 2 && run_quads<Q8_0>() == 1));
+
 // What the arithmetic knows of a type: the tiles of types that are alike are the same code.
-template <bool kSigned, bool kBiased, int kCols, bool kWithOffsets>
+template <bool kSigned, bool kBiased, int kCols, bool kWithOffsets, int kQuadsOfRun>
 struct Arithmetic {
   static constexpr bool kSignedBytes = kSigned;
   static constexpr bool kHasBias = kBiased;
   static constexpr int kGroupCols = kCols;
   static constexpr bool kHasOffsets = kWithOffsets;
+  static constexpr int kRunQuads = kQuadsOfRun;
+  static_assert(kGroupCols / 4 % kRunQuads == 0);
 };
 template <typename Type>
-using ArithmeticOf =
-    Arithmetic<kSignedCodes<Type>, kBias<Type> != 0, kDotCols<Type>, Type::kHasOffsets>;
+using ArithmeticOf = Arithmetic<kSignedCodes<Type>, kBias<Type> != 0, kDotCols<Type>,
+                                Type::kHasOffsets, run_quads<Type>()>;
 
-template <typename Form>
-MINIM_INLINE V::I dot_codes(V::I sums, V::I weights, V::I x) {
+// `sums` are V::I or V::Narrow.
+template <typename Form, typename Sums>
+MINIM_INLINE Sums dot_codes(Sums sums, V::I weights, V::I x) {
   if constexpr (Form::kSignedBytes) {
     return V::dot_signed(sums, weights, x);
   } else {

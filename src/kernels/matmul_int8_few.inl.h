@@ -18,18 +18,36 @@ struct StreamInput {
   const int32_t* sums[kTokens];
 };
 
-// Adds quads [kFirst, kFirst + kCount) of block `block` to the dots.
-template <typename Type, int kTokens, int kFirst, int kCount>
+// Adds quads [kFirst, kFirst + kCount) of block `block` to the dots, or to their narrow sums.
+template <typename Type, int kTokens, int kFirst, int kCount, typename Sums>
 MINIM_INLINE void dot_quads(const BlockPlanes& planes, int block, int vector, V::Table table,
-                            const StreamInput<kTokens>& x, V::I* dots) {
+                            const StreamInput<kTokens>& x, Sums* sums) {
   if constexpr (kCount > 0) {
     const V::I codes = load_quad<Type, kFirst>(planes, vector, table);
     MINIM_UNROLL
     for (int t = 0; t < kTokens; ++t) {
-      const int8_t* four = x.codes[t] + block * kBlockCols + 4 * kFirst;
-      dots[t] = dot_codes<ArithmeticOf<Type>>(dots[t], codes, V::broadcast_i(four));
+      const V::I four = V::broadcast_i(x.codes[t] + block * kBlockCols + 4 * kFirst);
+      sums[t] = dot_codes<ArithmeticOf<Type>>(sums[t], codes, four);
     }
-    dot_quads<Type, kTokens, kFirst + 1, kCount - 1>(planes, block, vector, table, x, dots);
+    dot_quads<Type, kTokens, kFirst + 1, kCount - 1>(planes, block, vector, table, x, sums);
+  }
+}
+
+// The same in runs, where those are longer than a quad.
+template <typename Type, int kTokens, int kFirst, int kCount>
+MINIM_INLINE void dot_runs(const BlockPlanes& planes, int block, int vector, V::Table table,
+                           const StreamInput<kTokens>& x, V::I* dots) {
+  constexpr int kRun = ArithmeticOf<Type>::kRunQuads;
+  if constexpr (kRun == 1) {
+    dot_quads<Type, kTokens, kFirst, kCount>(planes, block, vector, table, x, dots);
+  } else if constexpr (kCount > 0) {
+    V::Narrow sums[kTokens];
+    MINIM_UNROLL
+    for (int t = 0; t < kTokens; ++t) sums[t] = V::zero_narrow();
+    dot_quads<Type, kTokens, kFirst, kRun>(planes, block, vector, table, x, sums);
+    MINIM_UNROLL
+    for (int t = 0; t < kTokens; ++t) dots[t] = V::add_narrow(dots[t], sums[t]);
+    dot_runs<Type, kTokens, kFirst + kRun, kCount - kRun>(planes, block, vector, table, x, dots);
   }
 }
 
@@ -55,8 +73,7 @@ MINIM_INLINE void stream_groups(const StreamChunk<Type>& chunk, const BlockPlane
     V::I dots[kTokens];
     MINIM_UNROLL
     for (int t = 0; t < kTokens; ++t) dots[t] = first_dot<ArithmeticOf<Type>>(x.sums[t] + dot);
-    dot_quads<Type, kTokens, kFirst, kGroupQuads>(planes, block, chunk.vector, chunk.table, x,
-                                                  dots);
+    dot_runs<Type, kTokens, kFirst, kGroupQuads>(planes, block, chunk.vector, chunk.table, x, dots);
     const V::F scale =
         load_group<Type>(chunk.data + chunk.layout.scales, chunk.super.scale, group, chunk.vector);
     MINIM_UNROLL

@@ -78,6 +78,48 @@ MINIM_INLINE const T* advance(const T* from, int64_t bytes) {
   return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(from) + bytes);
 }
 
+// sums[token][vector] += kQuadCount quads of a tile.
+template <typename Form, int kQuadCount, int kTokens, typename Sums>
+MINIM_INLINE void dot_tile(const uint8_t* weights, const int8_t* x, int64_t stride,
+                           Sums (&sums)[kTokens][V::kTileVectors]) {
+  for (int quad = 0; quad < kQuadCount; ++quad, weights += kTileLine, x += 4) {
+    V::I codes[V::kTileVectors];
+    MINIM_UNROLL
+    for (int v = 0; v < V::kTileVectors; ++v) codes[v] = V::load_i(weights + v * 4 * V::kLanes);
+    MINIM_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      const V::I four = V::broadcast_i(x + t * stride);
+      MINIM_UNROLL
+      for (int v = 0; v < V::kTileVectors; ++v) {
+        sums[t][v] = dot_codes<Form>(sums[t][v], codes[v], four);
+      }
+    }
+  }
+}
+
+// A group of a tile, in runs where those are longer than a quad.
+template <typename Form, int kTokens>
+MINIM_INLINE void dot_tile_group(const uint8_t* weights, const int8_t* x, int64_t stride,
+                                 V::I (&dots)[kTokens][V::kTileVectors]) {
+  constexpr int kGroupQuads = Form::kGroupCols / 4;
+  constexpr int kRun = Form::kRunQuads;
+  if constexpr (kRun == 1) return dot_tile<Form, kGroupQuads>(weights, x, stride, dots);
+  for (int quad = 0; quad < kGroupQuads; quad += kRun) {
+    V::Narrow sums[kTokens][V::kTileVectors];
+    MINIM_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      MINIM_UNROLL
+      for (int v = 0; v < V::kTileVectors; ++v) sums[t][v] = V::zero_narrow();
+    }
+    dot_tile<Form, kRun>(weights + quad * kTileLine, x + 4 * quad, stride, sums);
+    MINIM_UNROLL
+    for (int t = 0; t < kTokens; ++t) {
+      MINIM_UNROLL
+      for (int v = 0; v < V::kTileVectors; ++v) dots[t][v] = V::add_narrow(dots[t][v], sums[t][v]);
+    }
+  }
+}
+
 template <typename Form, int kTokens>
 void multiply_byte_tile(const ByteTile& tile) {
   constexpr int kVectors = V::kTileVectors;
@@ -98,19 +140,9 @@ void multiply_byte_tile(const ByteTile& tile) {
       MINIM_UNROLL
       for (int v = 0; v < kVectors; ++v) dots[t][v] = first;
     }
-    for (int quad = 0; quad < kGroupQuads; ++quad, weights += kTileLine, x += 4) {
-      V::I codes[kVectors];
-      MINIM_UNROLL
-      for (int v = 0; v < kVectors; ++v) codes[v] = V::load_i(weights + v * 4 * V::kLanes);
-      MINIM_UNROLL
-      for (int t = 0; t < kTokens; ++t) {
-        const V::I four = V::broadcast_i(x + t * tile.stride);
-        MINIM_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          dots[t][v] = dot_codes<Form>(dots[t][v], codes[v], four);
-        }
-      }
-    }
+    dot_tile_group<Form>(weights, x, tile.stride, dots);
+    weights += kGroupQuads * kTileLine;
+    x += Form::kGroupCols;
     const float* scales = tile.wide->scales + dot * kTileRows;
     const float* offsets = tile.wide->offsets + dot * kTileRows;
     MINIM_UNROLL

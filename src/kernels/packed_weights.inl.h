@@ -102,6 +102,9 @@ constexpr int max_code() {
 // Whether the bytes that are multiplied are signed here, and then have no bias.
 template <typename Type>
 constexpr bool kSignedCodes = V::kWideCodesSigned&& max_code<Type>() > 127;
+// None of the bytes that are multiplied is farther from zero.
+template <typename Type>
+constexpr int kCodeMagnitude = kSignedCodes<Type> ? 128 : max_code<Type>();
 template <typename Type>
 constexpr int kBias = kSignedCodes<Type> ? 0 : kForm<Type>.bias;
 // The columns whose products are summed as whole numbers.

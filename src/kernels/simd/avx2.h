@@ -27,8 +27,8 @@ struct V {
   static constexpr int kLanes = 8;
   static constexpr int kPanelVectors = 2;  // 12 sums, 2 weights and 1 activation in 16 registers
   static constexpr int kTokenTile = 6;
-  static constexpr int kTileVectors = 2;  // 4 dots, 4 sums, 2 weights and 1 activation
-  static constexpr int kByteTileTokens = 2;
+  static constexpr int kTileVectors = 2;  // 6 dots, 6 sums, 2 weights and 1 activation
+  static constexpr int kByteTileTokens = 3;
   static constexpr int kStreamTokens = 4;
   static constexpr int kStreamTokensMax = 8;
 
@@ -192,18 +192,34 @@ struct V {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   }
   MINIM_INLINE I lookup_bytes(Table table, I index) { return _mm256_shuffle_epi8(table, index); }
+  struct Narrow {
+    __m256i pairs;
+  };
+  MINIM_INLINE Narrow zero_narrow() { return {zero_i()}; }
+  MINIM_INLINE Narrow dot(Narrow sums, I weights, I x) {
+    sums.pairs = _mm256_add_epi16(sums.pairs, _mm256_maddubs_epi16(weights, x));
+    asm("" : MINIM_REGISTER(sums.pairs));  // or sums become trees, for which registers are few
+    return sums;
+  }
+  MINIM_INLINE I add_narrow(I sums, Narrow narrow) {
+    sums = _mm256_add_epi32(sums, _mm256_madd_epi16(narrow.pairs, _mm256_set1_epi16(1)));
+    asm("" : MINIM_REGISTER(sums));
+    return sums;
+  }
 #if defined(__AVXVNNI__)
   static constexpr bool kWideCodesSigned = false;
+  static constexpr int kNarrowProducts = 0;
   MINIM_INLINE I dot(I sums, I weights, I x) { return _mm256_dpbusd_avx_epi32(sums, weights, x); }
 #else
   // Two products of 7 and 8 bits fit in 16 bits; of codes above 127 they need not.
   static constexpr bool kWideCodesSigned = true;
+  static constexpr int kNarrowProducts = 2;
   MINIM_INLINE I dot(I sums, I weights, I x) {
-    const __m256i pairs = _mm256_maddubs_epi16(weights, x);
-    return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    return add_narrow(sums, {_mm256_maddubs_epi16(weights, x)});
   }
 #endif
-  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+  template <typename Sums>
+  MINIM_INLINE Sums dot_signed(Sums sums, I weights, I x) {
     return dot(sums, _mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
   }
   MINIM_INLINE F float_i(I a) { return _mm256_cvtepi32_ps(a); }

@@ -174,18 +174,34 @@ struct V {
     return _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
   }
   MINIM_INLINE I lookup_bytes(Table table, I index) { return _mm512_shuffle_epi8(table, index); }
+  struct Narrow {
+    __m512i pairs;
+  };
+  MINIM_INLINE Narrow zero_narrow() { return {zero_i()}; }
+  MINIM_INLINE Narrow dot(Narrow sums, I weights, I x) {
+    sums.pairs = _mm512_add_epi16(sums.pairs, _mm512_maddubs_epi16(weights, x));
+    asm("" : MINIM_REGISTER(sums.pairs));  // or sums become trees, for which registers are few
+    return sums;
+  }
+  MINIM_INLINE I add_narrow(I sums, Narrow narrow) {
+    sums = _mm512_add_epi32(sums, _mm512_madd_epi16(narrow.pairs, _mm512_set1_epi16(1)));
+    asm("" : MINIM_REGISTER(sums));
+    return sums;
+  }
 #if defined(__AVX512VNNI__)
   static constexpr bool kWideCodesSigned = false;
+  static constexpr int kNarrowProducts = 0;
   MINIM_INLINE I dot(I sums, I weights, I x) { return _mm512_dpbusd_epi32(sums, weights, x); }
 #else
   // Two products of 7 and 8 bits fit in 16 bits; of codes above 127 they need not.
   static constexpr bool kWideCodesSigned = true;
+  static constexpr int kNarrowProducts = 2;
   MINIM_INLINE I dot(I sums, I weights, I x) {
-    const __m512i pairs = _mm512_maddubs_epi16(weights, x);
-    return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    return add_narrow(sums, {_mm512_maddubs_epi16(weights, x)});
   }
 #endif
-  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+  template <typename Sums>
+  MINIM_INLINE Sums dot_signed(Sums sums, I weights, I x) {
     return dot(sums, _mm512_abs_epi8(weights), negate_like(x, weights));
   }
 #if defined(__AVX512BF16__)

@@ -20,8 +20,13 @@ struct V {
   static constexpr int kLanes = 4;
   static constexpr int kPanelVectors = 4;  // 24 sums, 4 weights and 1 activation in 32 registers
   static constexpr int kTokenTile = 6;
+#if defined(__ARM_FEATURE_DOTPROD)
   static constexpr int kTileVectors = 4;  // 12 dots, 12 sums, 4 weights and 1 activation
   static constexpr int kByteTileTokens = 3;
+#else
+  static constexpr int kTileVectors = 4;  // 16 narrow dots, 8 sums, 4 weights and 1 activation
+  static constexpr int kByteTileTokens = 2;
+#endif
   static constexpr int kStreamTokens = 4;
   static constexpr int kStreamTokensMax = 8;
 
@@ -155,17 +160,35 @@ struct V {
   }
   // All products are of signed bytes.
   static constexpr bool kWideCodesSigned = true;
-  MINIM_INLINE I dot(I sums, I weights, I x) { return dot_signed(sums, weights, x); }
-  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+  struct Narrow {
+    int16x8_t low;  // of lanes 0 and 1
+    int16x8_t high;
+  };
+  MINIM_INLINE Narrow zero_narrow() { return {vdupq_n_s16(0), vdupq_n_s16(0)}; }
+  MINIM_INLINE Narrow dot_signed(Narrow sums, I weights, I x) {
     const int8x16_t a = vreinterpretq_s8_u32(weights);
     const int8x16_t b = vreinterpretq_s8_u32(x);
+    return {vmlal_s8(sums.low, vget_low_s8(a), vget_low_s8(b)), vmlal_high_s8(sums.high, a, b)};
+  }
+  MINIM_INLINE I add_narrow(I sums, Narrow narrow) {
+    const int32x4_t quads = vpaddq_s32(vpaddlq_s16(narrow.low), vpaddlq_s16(narrow.high));
+    return vaddq_u32(sums, vreinterpretq_u32_s32(quads));
+  }
 #if defined(__ARM_FEATURE_DOTPROD)
-    return vreinterpretq_u32_s32(vdotq_s32(vreinterpretq_s32_u32(sums), a, b));
+  static constexpr int kNarrowProducts = 0;
+  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+    return vreinterpretq_u32_s32(vdotq_s32(vreinterpretq_s32_u32(sums),
+                                           vreinterpretq_s8_u32(weights), vreinterpretq_s8_u32(x)));
+  }
 #else
-    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
-    const int32x4_t high = vpaddlq_s16(vmull_high_s8(a, b));
-    return vreinterpretq_u32_s32(vaddq_s32(vreinterpretq_s32_u32(sums), vpaddq_s32(low, high)));
+  static constexpr int kNarrowProducts = 1;
+  MINIM_INLINE I dot_signed(I sums, I weights, I x) {
+    return add_narrow(sums, dot_signed(zero_narrow(), weights, x));
+  }
 #endif
+  template <typename Sums>
+  MINIM_INLINE Sums dot(Sums sums, I weights, I x) {
+    return dot_signed(sums, weights, x);
   }
   MINIM_INLINE F float_i(I a) { return vcvtq_f32_s32(vreinterpretq_s32_u32(a)); }
   MINIM_INLINE F load_exponents(const uint8_t* p) {
