@@ -19,7 +19,7 @@
 namespace minim {
 namespace {
 
-constexpr std::array<std::pair<InstructionSet, const char*>, 9> kNames = {{
+constexpr std::array<std::pair<InstructionSet, const char*>, 11> kNames = {{
     {InstructionSet::kScalar, "scalar"},
     {InstructionSet::kAvx2, "avx2"},
     {InstructionSet::kAvxVnni, "avx_vnni"},
@@ -29,6 +29,8 @@ constexpr std::array<std::pair<InstructionSet, const char*>, 9> kNames = {{
     {InstructionSet::kAmx, "amx"},
     {InstructionSet::kNeon, "neon"},
     {InstructionSet::kNeonDotprod, "neon_dotprod"},
+    {InstructionSet::kNeonI8mm, "neon_i8mm"},
+    {InstructionSet::kNeonBf16, "neon_bf16"},
 }};
 
 #if defined(__x86_64__)
@@ -78,6 +80,10 @@ bool has_amx() {
   return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx & kAll) == kAll &&
          has_avx512_bf16() && may_use_tiles();
 }
+#elif defined(__aarch64__)
+bool has_dotprod() { return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+bool has_i8mm() { return has_dotprod() && (::getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+bool has_neon_bf16() { return (::getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0; }
 #endif
 
 // The cgroup's CPU quota in whole processors, or nothing where there is none.
@@ -116,12 +122,20 @@ bool cpu_supports(InstructionSet set) {
     case InstructionSet::kAvx512Bf16: return has_avx512_bf16();
     case InstructionSet::kAmx: return has_amx();
     case InstructionSet::kNeon:
-    case InstructionSet::kNeonDotprod: return false;
+    case InstructionSet::kNeonDotprod:
+    case InstructionSet::kNeonI8mm:
+    case InstructionSet::kNeonBf16: return false;
   }
   return false;
 #elif defined(__aarch64__)
-  if (set == InstructionSet::kNeonDotprod) return (::getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-  return set == InstructionSet::kScalar || set == InstructionSet::kNeon;
+  switch (set) {
+    case InstructionSet::kScalar:
+    case InstructionSet::kNeon: return true;
+    case InstructionSet::kNeonDotprod: return has_dotprod();
+    case InstructionSet::kNeonI8mm: return has_i8mm();
+    case InstructionSet::kNeonBf16: return has_i8mm() && has_neon_bf16();
+    default: return false;
+  }
 #else
   return set == InstructionSet::kScalar;
 #endif

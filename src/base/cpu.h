@@ -17,7 +17,9 @@ enum class InstructionSet {
   kAvx512Bf16,
   kAmx,
   kNeon,
-  kNeonDotprod
+  kNeonDotprod,
+  kNeonI8mm,
+  kNeonBf16
 };
 
 // The name that MINIM_CPU takes: "scalar", "avx2", "avx_vnni", "avx512", "avx512_vnni", ...

@@ -7,10 +7,11 @@
 namespace minim {
 namespace {
 
-constexpr InstructionSet kAll[] = {InstructionSet::kScalar,     InstructionSet::kAvx2,
-                                   InstructionSet::kAvxVnni,    InstructionSet::kAvx512,
-                                   InstructionSet::kAvx512Vnni, InstructionSet::kAvx512Bf16,
-                                   InstructionSet::kNeon};
+constexpr InstructionSet kAll[] = {
+    InstructionSet::kScalar,   InstructionSet::kAvx2,       InstructionSet::kAvxVnni,
+    InstructionSet::kAvx512,   InstructionSet::kAvx512Vnni, InstructionSet::kAvx512Bf16,
+    InstructionSet::kAmx,      InstructionSet::kNeon,       InstructionSet::kNeonDotprod,
+    InstructionSet::kNeonI8mm, InstructionSet::kNeonBf16};
 
 TEST(Cpu, NamesParseBack) {
   for (const InstructionSet set : kAll) {
@@ -32,6 +33,15 @@ TEST(Cpu, LargerSetsIncludeSmallerOnes) {
   }
   if (cpu_supports(InstructionSet::kAvx512)) {
     EXPECT_TRUE(cpu_supports(InstructionSet::kAvx2));
+  }
+  if (cpu_supports(InstructionSet::kNeonBf16)) {
+    EXPECT_TRUE(cpu_supports(InstructionSet::kNeonI8mm));
+  }
+  if (cpu_supports(InstructionSet::kNeonI8mm)) {
+    EXPECT_TRUE(cpu_supports(InstructionSet::kNeonDotprod));
+  }
+  if (cpu_supports(InstructionSet::kNeonDotprod)) {
+    EXPECT_TRUE(cpu_supports(InstructionSet::kNeon));
   }
   EXPECT_FALSE(cpu_supports(InstructionSet::kAvx2) && cpu_supports(InstructionSet::kNeon));
 }

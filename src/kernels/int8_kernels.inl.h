@@ -34,43 +34,11 @@ constexpr MatmulList kInt8Matmuls =
     Int8KernelRows<Tiles, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, Iq4Nl, Iq4Xs,
                    Mxfp4, Nf4, Tq1_0, Tq2_0>::kList;
 
-MINIM_INLINE V::I join_sums(V::I all, V::I sums) { return V::or_i(all, sums); }
-MINIM_INLINE V::I join_sums(V::I all, V::Narrow sums) { return V::add_narrow(all, sums); }
-
-// Twelve chains hide the latency of every machine so far.
-template <typename Sums>
-MINIM_INLINE int64_t probe_sums(int64_t steps, Sums zero) {
-  constexpr int kChains = 12;
-  alignas(64) static constexpr uint8_t kBytes[4 * V::kLanes] = {1, 2, 3};
-  const V::I weights = V::load_i(kBytes);
-  V::I x = weights;
-  Sums sums[kChains];
-  MINIM_UNROLL
-  for (int i = 0; i < kChains; ++i) sums[i] = zero;
-  for (int64_t step = 0; step < steps; ++step) {
-    MINIM_UNROLL
-    for (int i = 0; i < kChains; ++i) {
-      asm volatile("" : MINIM_REGISTER(x));  // so that no two products are taken for one
-      sums[i] = V::dot(sums[i], weights, x);
-    }
-  }
-  V::I all = V::zero_i();
-  MINIM_UNROLL
-  for (int i = 0; i < kChains; ++i) all = join_sums(all, sums[i]);
-  asm volatile("" : MINIM_REGISTER(all));
-  return steps * 2 * kChains * 4 * V::kLanes;
-}
-
-int64_t probe_int8_products(int64_t steps) noexcept {
-  if constexpr (V::kNarrowProducts > 0) return probe_sums(steps, V::zero_narrow());
-  return probe_sums(steps, V::zero_i());
-}
-
 template <typename Tiles = RegisterTiles>
 constexpr Int8Kernels make_int8_kernels() {
   return {.matmuls = kInt8Matmuls<Tiles>,
           .attention = attend_coded,
-          .probe_products = probe_int8_products};
+          .probe_products = Tiles::probe_products};
 }
 
 }  // namespace

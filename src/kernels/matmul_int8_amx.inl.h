@@ -119,8 +119,10 @@ struct AmxTiles {
 
   // Signed codes, without their bias.
   template <typename Type>
-  MINIM_INLINE V::I bytes(V::I codes) {
-    return _mm512_sub_epi8(codes, _mm512_set1_epi8(static_cast<char>(kBias<Type>)));
+  MINIM_INLINE void store_quads(uint8_t* lines, int row, V::I first, V::I second) {
+    const V::I bias = _mm512_set1_epi8(static_cast<char>(kBias<Type>));
+    RegisterTiles::store_quads<Type>(lines, row, _mm512_sub_epi8(first, bias),
+                                     _mm512_sub_epi8(second, bias));
   }
 
   template <typename Type>
@@ -134,6 +136,10 @@ struct AmxTiles {
     configure_int8<Form>(static_cast<int>(tokens));
     multiply_amx_tile<Form>(tile, static_cast<int>(tokens));
     configure_int8<Form>(kAmxRows);
+  }
+
+  static int64_t probe_products(int64_t steps) noexcept {
+    return RegisterTiles::probe_products(steps);
   }
 };
 

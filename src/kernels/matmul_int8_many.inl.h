@@ -1,9 +1,10 @@
 // Products of packed weights with many tokens: panels become bytes in the cache, and tiles of rows
-// by tokens run along them. How a tile is multiplied is a policy: in vector registers here, by a
-// matrix unit in matmul_int8_amx.inl.h.
+// by tokens run along them. How a tile is multiplied is a policy: in vector registers here, two
+// rows by two tokens at once in matmul_int8_pairs.inl.h, by a matrix unit in matmul_int8_amx.inl.h.
 #pragma once
 
 #include "kernels/int8_activations.inl.h"
+#include "kernels/int8_probe.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
@@ -23,13 +24,15 @@ struct WideChunk {
   alignas(64) float offsets[kChunkCols / 16 * kTileRows];
 };
 
+// `lines`: those of the quads of a block, for whose row `row` and its neighbours `vector` stands.
 template <typename Type, typename Tiles, int kQuad>
-MINIM_INLINE void widen_quads(const BlockPlanes& planes, int vector, V::Table table,
-                              uint8_t* codes) {
+MINIM_INLINE void widen_quads(const BlockPlanes& planes, int vector, V::Table table, int row,
+                              uint8_t* lines) {
   if constexpr (kQuad < kQuads) {
-    const V::I quad = load_quad<Type, kQuad>(planes, vector, table);
-    V::store_i(codes + kQuad * kTileLine, Tiles::template bytes<Type>(quad));
-    widen_quads<Type, Tiles, kQuad + 1>(planes, vector, table, codes);
+    const V::I first = load_quad<Type, kQuad>(planes, vector, table);
+    const V::I second = load_quad<Type, kQuad + 1>(planes, vector, table);
+    Tiles::template store_quads<Type>(lines + kQuad * kTileLine, row, first, second);
+    widen_quads<Type, Tiles, kQuad + 2>(planes, vector, table, row, lines);
   }
 }
 
@@ -44,8 +47,7 @@ void widen_chunk(const std::byte* chunk, int blocks, int first_row, WideChunk& w
     const int row = first_row + v * V::kLanes;
     BlockPlanes planes{chunk + layout.low, chunk + layout.high};
     for (int block = 0; block < blocks; ++block) {
-      widen_quads<Type, Tiles, 0>(planes, v, table,
-                                  wide.codes + block * kQuads * kTileLine + 4 * row);
+      widen_quads<Type, Tiles, 0>(planes, v, table, row, wide.codes + block * kQuads * kTileLine);
       planes.low += form.low_bits * kLine;
       planes.high += form.high_bits * kLine;
     }
@@ -195,10 +197,11 @@ struct RegisterTiles {
   template <typename Type>
   MINIM_INLINE void begin() {}
   MINIM_INLINE void end() {}
-  // The bytes that are multiplied, from those of load_quad().
+  // Puts what load_quad() gave for two quads of row `row` and its neighbours into their two lines.
   template <typename Type>
-  MINIM_INLINE V::I bytes(V::I codes) {
-    return codes;
+  MINIM_INLINE void store_quads(uint8_t* lines, int row, V::I first, V::I second) {
+    V::store_i(lines + 4 * row, first);
+    V::store_i(lines + kTileLine + 4 * row, second);
   }
   // A whole chunk by `tokens` tokens.
   template <typename Type>
@@ -207,6 +210,15 @@ struct RegisterTiles {
     for (int64_t t = 0; t < tokens; t += kTokens) {
       multiply_byte_tiles<ArithmeticOf<Type>, kTokens>(tokens - t, tile);
       skip_tokens(tile, kTokens);
+    }
+  }
+  // For benchmarks; see Int8Kernels.
+  static int64_t probe_products(int64_t steps) noexcept {
+    const auto dot = [](auto sums, V::I weights, V::I x) { return V::dot(sums, weights, x); };
+    if constexpr (V::kNarrowProducts > 0) {
+      return probe_sums(steps, 4 * V::kLanes, V::zero_narrow(), dot);
+    } else {
+      return probe_sums(steps, 4 * V::kLanes, V::zero_i(), dot);
     }
   }
 };

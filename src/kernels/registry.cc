@@ -39,6 +39,12 @@ extern const KernelTable kTable;
 namespace neon_dotprod {
 extern const Int8Kernels kInt8;
 }
+namespace neon_i8mm {
+extern const Int8Kernels kInt8;
+}
+namespace neon_bf16 {
+extern const Bfloat16Kernels kBfloat16;
+}
 #endif
 
 namespace {
@@ -77,7 +83,15 @@ std::span<const KernelTable* const> all_tables() {
 std::span<const KernelTable* const> all_tables() {
   static const KernelTable kNeonDotprod =
       extend(neon::kTable, InstructionSet::kNeonDotprod, neon_dotprod::kInt8);
-  static const KernelTable* const kTables[] = {&scalar::kTable, &neon::kTable, &kNeonDotprod};
+  static const KernelTable kNeonI8mm =
+      extend(neon::kTable, InstructionSet::kNeonI8mm, neon_i8mm::kInt8);
+  static const KernelTable kNeonBf16 = [] {
+    KernelTable table = extend(neon::kTable, InstructionSet::kNeonBf16, neon_i8mm::kInt8);
+    table.bfloat16 = neon_bf16::kBfloat16;
+    return table;
+  }();
+  static const KernelTable* const kTables[] = {&scalar::kTable, &neon::kTable, &kNeonDotprod,
+                                               &kNeonI8mm, &kNeonBf16};
   return kTables;
 }
 #else

@@ -55,6 +55,12 @@ TEST(Registry, TablesDifferInTheirProducts) {
   EXPECT_EQ(products.size(), kernel_tables().size());
 }
 
+#if defined(MINIM_EMULATED)
+TEST(Registry, TheEmulatorRunsEveryTable) {
+  EXPECT_EQ(testing::supported_tables().size(), kernel_tables().size());
+}
+#endif
+
 TEST(Registry, UnknownNameIsAnErrorThatNamesTheChoices) {
   const std::string message = message_of([] { select_kernel_table("pentium"); });
   EXPECT_NE(message.find("'pentium'"), std::string::npos) << message;

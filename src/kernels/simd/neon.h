@@ -20,11 +20,14 @@ struct V {
   static constexpr int kLanes = 4;
   static constexpr int kPanelVectors = 4;  // 24 sums, 4 weights and 1 activation in 32 registers
   static constexpr int kTokenTile = 6;
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  static constexpr int kTileVectors = 8;  // four tiles of matmul_int8_pairs.inl.h
+#else
+  static constexpr int kTileVectors = 4;  // 12 dots and 12 sums, or 16 narrow dots and 8 sums;
+#endif  // 4 weights and 1 activation
 #if defined(__ARM_FEATURE_DOTPROD)
-  static constexpr int kTileVectors = 4;  // 12 dots, 12 sums, 4 weights and 1 activation
   static constexpr int kByteTileTokens = 3;
 #else
-  static constexpr int kTileVectors = 4;  // 16 narrow dots, 8 sums, 4 weights and 1 activation
   static constexpr int kByteTileTokens = 2;
 #endif
   static constexpr int kStreamTokens = 4;
@@ -190,6 +193,36 @@ struct V {
   MINIM_INLINE Sums dot(Sums sums, I weights, I x) {
     return dot_signed(sums, weights, x);
   }
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+  // sums + the products of two rows and two tokens, eight bytes of each in a vector: lane 2 r + t
+  // is that of row r and token t.
+  MINIM_INLINE I dot_pairs(I sums, I rows, I tokens) {
+    return vreinterpretq_u32_s32(vmmlaq_s32(vreinterpretq_s32_u32(sums), vreinterpretq_s8_u32(rows),
+                                            vreinterpretq_s8_u32(tokens)));
+  }
+  // The two lanes at p, twice.
+  MINIM_INLINE I broadcast_pair(const void* p) {
+    uint64_t lanes;
+    __builtin_memcpy(&lanes, p, sizeof(lanes));
+    return vreinterpretq_u32_u64(vdupq_n_u64(lanes));
+  }
+  // a[0], b[0], a[1], b[1], ...
+  MINIM_INLINE void store_pairs(void* p, I a, I b) {
+    vst2q_u32(static_cast<uint32_t*>(p), uint32x4x2_t{{a, b}});
+  }
+  MINIM_INLINE F even_lanes(F a, F b) { return vuzp1q_f32(a, b); }
+  MINIM_INLINE F odd_lanes(F a, F b) { return vuzp2q_f32(a, b); }
+#endif
+#if defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+  // sums + the products of the two bfloat16 of each lane.
+  MINIM_INLINE F dot_bfloat16(F sums, I a, I b) {
+    return vbfdotq_f32(sums, vreinterpretq_bf16_u32(a), vreinterpretq_bf16_u32(b));
+  }
+  // The values of `low`, then those of `high`, rounded to bfloat16.
+  MINIM_INLINE I to_bfloat16(F low, F high) {
+    return vreinterpretq_u32_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(low), high));
+  }
+#endif
   MINIM_INLINE F float_i(I a) { return vcvtq_f32_s32(vreinterpretq_s32_u32(a)); }
   MINIM_INLINE F load_exponents(const uint8_t* p) {
     const uint32x4_t wide = vmovl_u16(vget_low_u16(vmovl_u8(load_8x4(p))));
