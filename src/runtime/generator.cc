@@ -1,5 +1,8 @@
 #include "runtime/generator.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -26,6 +29,9 @@ const char* stop_reason_name(StopReason reason) {
     case StopReason::kEndOfText: return "end of text";
     case StopReason::kTokensMax: return "length";
     case StopReason::kContextFull: return "context full";
+    case StopReason::kStopToken: return "stop token";
+    case StopReason::kStopString: return "stop string";
+    case StopReason::kCancelled: return "cancelled";
   }
   return "unknown";
 }
@@ -35,7 +41,14 @@ Generator::Generator(Session& session, std::shared_ptr<const Tokenizer> tokenize
     : session_(session),
       tokenizer_(std::move(tokenizer)),
       options_(options),
-      sampler_(session.context(), options.sampler, tokenizer_) {}
+      sampler_(session.context(), options.sampler, tokenizer_) {
+  for (const TokenId token : options_.stop_tokens) {
+    if (token >= 0 && token < tokenizer_->size()) continue;
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("generator: stop token {} is not in the vocabulary of {}", token,
+                            tokenizer_->size()));
+  }
+}
 
 void Generator::start(std::span<const TokenId> prompt, const ProgressSink& progress) {
   const Stopwatch watch;
@@ -65,6 +78,10 @@ std::optional<TokenId> Generator::next() {
   pending_ = sampler_.sample(logits_);
   statistics_.decode_seconds += watch.seconds();
   if (tokenizer_->ends_generation(*pending_)) return stop(StopReason::kEndOfText);
+  const auto& stops = options_.stop_tokens;
+  if (std::find(stops.begin(), stops.end(), *pending_) != stops.end()) {
+    return stop(StopReason::kStopToken);
+  }
   sampler_.accept(*pending_);
   ++statistics_.generated_tokens;
   return pending_;

@@ -1,4 +1,4 @@
-// Text from a session, one token at a time.
+// Tokens from a session, one at a time.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,19 @@ namespace minim {
 struct GeneratorOptions {
   SamplerOptions sampler;
   int64_t tokens_max = -1;  // generate at most this many; -1: until the model or the context ends
+  std::vector<TokenId> stop_tokens;  // these end the text as the model's own end does
 };
 
-enum class StopReason { kRunning, kEndOfText, kTokensMax, kContextFull };
-// "end of text", "length", "context full"
+enum class StopReason {
+  kRunning,
+  kEndOfText,    // the model ended the text
+  kTokensMax,    // as many tokens as were asked for
+  kContextFull,  // as many as fit
+  kStopToken,    // one of the caller's
+  kStopString,
+  kCancelled,
+};
+// "running", "end of text", "length", "context full", "stop token", "stop string", "cancelled"
 const char* stop_reason_name(StopReason reason);
 
 struct GenerationStatistics {
@@ -34,6 +43,7 @@ struct GenerationStatistics {
 
 class Generator {
  public:
+  // Throws kInvalidArgument for options that make no sense, naming them.
   Generator(Session& session, std::shared_ptr<const Tokenizer> tokenizer,
             const GeneratorOptions& options);
 
@@ -46,6 +56,8 @@ class Generator {
 
   StopReason stop_reason() const { return stop_reason_; }
   const GenerationStatistics& statistics() const { return statistics_; }
+  // Its log-probabilities are those of the last token.
+  const Sampler& sampler() const { return sampler_; }
 
  private:
   std::optional<TokenId> stop(StopReason reason);

@@ -40,6 +40,12 @@ std::span<const SamplerStep> sampler_steps();
 // Names with ; or , between them; _ is read as -. Throws kInvalidArgument, naming what is unknown.
 std::vector<SamplerStep> parse_sampler_steps(std::string_view names);
 
+struct SamplerOptions;
+// The steps that are listed: options.steps, or the default order.
+std::vector<SamplerStep> listed_sampler_steps(const SamplerOptions& options);
+// Those of them that the other options have not switched off.
+std::vector<SamplerStep> active_sampler_steps(const SamplerOptions& options);
+
 // Against repetition, token by token.
 struct PenaltyOptions {
   // Logits of tokens seen before are divided by this if positive, else multiplied (Keskar et al.,

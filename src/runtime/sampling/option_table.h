@@ -1,8 +1,11 @@
 // The options of a sampler as a table: flags, their help, and the bounds of their values.
 #pragma once
 
+#include <optional>
 #include <span>
+#include <string>
 #include <variant>
+#include <vector>
 
 #include "runtime/sampler.h"
 
@@ -14,11 +17,24 @@ using SamplerOptionField =
                  int64_t& (*)(SamplerOptions&), uint64_t& (*)(SamplerOptions&),
                  bool& (*)(SamplerOptions&), std::vector<std::string>& (*)(SamplerOptions&)>;
 
-enum class SamplerOptionGroup { kSampling, kRepetition, kSteps, kLimits };
+enum class SamplerOptionGroup {
+  kSampling,    // what most people set
+  kRepetition,  // against repetition
+  kSteps,       // the other steps
+  kText,        // what is said, and what is told about it
+};
+
+// What an option is to a step: without a step, it always counts.
+enum class SamplerOptionRole {
+  kSwitch,  // one of its values switches the step off
+  kDetail,  // counts only while another one has the step switched on
+};
 
 struct SamplerOptionRow {
   const char* name;  // "top-k": also the flag, --top-k
   SamplerOptionGroup group;
+  std::optional<SamplerStep> step;
+  SamplerOptionRole role;
   SamplerOptionField field;
   const char* help;
   // Of numbers: what they may be, in numbers and in words.

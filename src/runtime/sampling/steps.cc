@@ -124,9 +124,20 @@ std::vector<SamplerStep> parse_sampler_steps(std::string_view names) {
   return steps;
 }
 
+std::vector<SamplerStep> listed_sampler_steps(const SamplerOptions& options) {
+  return options.steps.empty() ? default_order(options) : options.steps;
+}
+
+std::vector<SamplerStep> active_sampler_steps(const SamplerOptions& options) {
+  auto steps = listed_sampler_steps(options);
+  std::erase_if(steps,
+                [&](SamplerStep step) { return row_of(step).make(options, nullptr) == nullptr; });
+  return steps;
+}
+
 std::vector<SamplingStepPtr> make_steps(const SamplerOptions& options,
                                         const TokenizerPtr& tokenizer) {
-  const auto order = options.steps.empty() ? default_order(options) : options.steps;
+  const auto order = listed_sampler_steps(options);
   check_order(options, order);
   // What only leaves out tokens below the best does nothing to a greedy choice.
   const bool greedy =

@@ -225,6 +225,19 @@ TEST(Steps, NamesAreParsed) {
   }
 }
 
+TEST(Steps, WhatIsListedAndWhatIsActive) {
+  using Steps = std::vector<SamplerStep>;
+  EXPECT_EQ(active_sampler_steps({}), (Steps{SamplerStep::kTopK, SamplerStep::kTopP,
+                                             SamplerStep::kMinP, SamplerStep::kTemperature}));
+  EXPECT_EQ(listed_sampler_steps({}).size(), sampler_steps().size());
+  const SamplerOptions options = {.top_k = 0, .mirostat = {.version = 2}};
+  EXPECT_EQ(listed_sampler_steps(options),
+            (Steps{SamplerStep::kPenalties, SamplerStep::kDry, SamplerStep::kTemperature,
+                   SamplerStep::kMirostat}));
+  EXPECT_EQ(active_sampler_steps(options),
+            (Steps{SamplerStep::kTemperature, SamplerStep::kMirostat}));
+}
+
 // The caller's order counts: temperature before top-p or after it.
 TEST(Steps, AreTakenInTheOrderOfTheCaller) {
   SamplerOptions options = {.temperature = 0.5f, .top_p = 0.75f};
