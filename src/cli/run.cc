@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -16,10 +15,11 @@
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/sampling_options.h"
 #include "cli/terminal.h"
-#include "runtime/generator.h"
+#include "runtime/text_generator.h"
 #include "text/chat_prompt.h"
-#include "text/stream_decoder.h"
+#include "text/utf8.h"
 
 namespace minim::cli {
 namespace {
@@ -37,7 +37,7 @@ struct Options {
   int64_t tokens_max = 256;
   int64_t context_tokens = 0;
   int64_t batch_tokens = 512;
-  SamplerOptions sampler;
+  SamplingOptions sampling;
   bool raw = false;
   bool no_echo = false;
   bool json = false;
@@ -112,60 +112,78 @@ void write_now(const std::string& text) {
   std::fflush(stdout);
 }
 
-// Options that depend on the clock and on the model.
-void fill_defaults(const ModelFile& file, Options& options) {
-  if (options.sampler.seed == 0) {
-    options.sampler.seed =
-        static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
-  }
-  if (options.context_tokens == 0) {
-    options.context_tokens = std::min(kContextDefault, read_model_config(file).context_length);
-  }
-}
-
 // What came out, and how it went.
 struct Outcome {
   std::string text;
   std::vector<TokenId> tokens;
-  const char* reason = "";
-  bool interrupted = false;
+  StopReason reason = StopReason::kRunning;
+  std::string stop_string;
+  OrderedJson logprobs = OrderedJson::array();
 };
 
-void print_json(const Prompt& prompt, const Outcome& outcome,
+OrderedJson logprob_json(const Tokenizer& tokenizer, const TokenLogprob& token) {
+  const std::string bytes = tokenizer.token_bytes(token.token);
+  OrderedJson values = OrderedJson::array();
+  for (const unsigned char c : bytes) values.push_back(c);
+  return {{"token", token.token},
+          {"text", replace_invalid_utf8(bytes)},
+          {"bytes", values},
+          {"logprob", token.logprob}};
+}
+
+// Generates to the end, or until Ctrl-C; writes the text as it comes unless it becomes JSON.
+Outcome generate(TextGenerator& generator, const Tokenizer& tokenizer, const Options& options) {
+  Outcome outcome;
+  while (const auto event = generator.next()) {
+    if (!options.json) write_now(event->text);
+    outcome.text += event->text;
+    if (event->kind == GenerationEvent::Kind::kDone) {
+      outcome.reason = event->reason;
+      outcome.stop_string = event->stop_string;
+      break;
+    }
+    outcome.tokens.push_back(event->token);
+    if (options.sampling.sampler.logprobs >= 0) {
+      OrderedJson entry = logprob_json(tokenizer, {event->token, event->logprob});
+      entry["top"] = OrderedJson::array();
+      for (const TokenLogprob& top : event->top_logprobs) {
+        entry["top"].push_back(logprob_json(tokenizer, top));
+      }
+      outcome.logprobs.push_back(std::move(entry));
+    }
+    if (InterruptGuard::interrupted()) generator.cancel();
+  }
+  return outcome;
+}
+
+void print_json(const Prompt& prompt, const Outcome& outcome, const Options& options,
                 const GenerationStatistics& statistics) {
-  const OrderedJson document = {
-      {"prompt", prompt.text},
-      {"text", outcome.text},
-      {"tokens", outcome.tokens},
-      {"stop_reason", outcome.reason},
-      {"statistics",
-       {{"prompt_tokens", statistics.prompt_tokens},
-        {"generated_tokens", statistics.generated_tokens},
-        {"prompt_seconds", statistics.prompt_seconds},
-        {"decode_seconds", statistics.decode_seconds},
-        {"prompt_tokens_per_second", rate(statistics.prompt_tokens, statistics.prompt_seconds)},
-        {"decode_tokens_per_second", rate(statistics.decode_steps, statistics.decode_seconds)}}}};
+  OrderedJson document = {{"prompt", prompt.text},
+                          {"text", outcome.text},
+                          {"tokens", outcome.tokens},
+                          {"stop_reason", stop_reason_name(outcome.reason)}};
+  if (!outcome.stop_string.empty()) document["stop_string"] = outcome.stop_string;
+  if (!outcome.logprobs.empty()) document["logprobs"] = outcome.logprobs;
+  document["seed"] = options.sampling.sampler.seed;
+  document["statistics"] = {
+      {"prompt_tokens", statistics.prompt_tokens},
+      {"generated_tokens", statistics.generated_tokens},
+      {"prompt_seconds", statistics.prompt_seconds},
+      {"decode_seconds", statistics.decode_seconds},
+      {"prompt_tokens_per_second", rate(statistics.prompt_tokens, statistics.prompt_seconds)},
+      {"decode_tokens_per_second", rate(statistics.decode_steps, statistics.decode_seconds)}};
   fmt::print("{}\n", document.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
-// Generates to the end, or until Ctrl-C; writes the text as it comes if `stream`.
-Outcome generate(Generator& generator, std::shared_ptr<const Tokenizer> tokenizer, bool stream) {
-  Outcome outcome;
-  StreamDecoder decoder(std::move(tokenizer));
-  const auto emit = [&](const std::string& piece) {
-    if (stream) write_now(piece);
-    outcome.text += piece;
-  };
-  while (!InterruptGuard::interrupted()) {
-    const auto token = generator.next();
-    if (!token) break;
-    outcome.tokens.push_back(*token);
-    emit(decoder.push(*token));
+// What the command line alone does not say, and what contradicts itself.
+void finish_options(const ModelFile& file, Options& options) {
+  finish_sampling_options(options.sampling);
+  if (options.sampling.sampler.logprobs >= 0 && !options.json) {
+    throw Error(ErrorCode::kInvalidArgument, "run: --logprobs are part of --json; give both");
   }
-  emit(decoder.finish());
-  outcome.interrupted = InterruptGuard::interrupted();
-  outcome.reason = outcome.interrupted ? "interrupted" : stop_reason_name(generator.stop_reason());
-  return outcome;
+  if (options.context_tokens == 0) {
+    options.context_tokens = std::min(kContextDefault, read_model_config(file).context_length);
+  }
 }
 
 int run(Options options) {
@@ -173,30 +191,34 @@ int run(Options options) {
   const InterruptGuard interrupt;
   const auto file = open_model(options.model);
   const auto tokenizer = open_tokenizer(*file);
-  fill_defaults(*file, options);
+  finish_options(*file, options);
   const Prompt prompt = make_prompt(tokenizer, options);
   const auto model = load_model(engine, file, options.context_tokens);
   Session session(engine.context(), model,
                   {.context_tokens = options.context_tokens,
                    .batch_tokens = options.batch_tokens,
                    .kv_type = options.cache_type});
-  Generator generator(session, tokenizer,
-                      {.sampler = options.sampler, .tokens_max = options.tokens_max});
+  TextGenerator generator(session, tokenizer,
+                          {.generator = {.sampler = options.sampling.sampler,
+                                         .tokens_max = options.tokens_max,
+                                         .stop_tokens = options.sampling.stop_tokens},
+                           .stop_strings = options.sampling.stop_strings});
   {
     ProgressDisplay display(options.engine.quiet || options.json);
     generator.start(prompt.tokens, display.sink());
   }
   if (!options.json && !prompt.templated && !options.no_echo) write_now(prompt.text);
-  const Outcome outcome = generate(generator, tokenizer, !options.json);
+  const Outcome outcome = generate(generator, *tokenizer, options);
   if (options.json) {
-    print_json(prompt, outcome, generator.statistics());
+    print_json(prompt, outcome, options, generator.statistics());
   } else {
     write_now("\n");
     if (!options.engine.quiet) {
-      print_statistics(generator.statistics(), *model, prompt.templated, outcome.reason);
+      print_statistics(generator.statistics(), *model, prompt.templated,
+                       stop_reason_name(outcome.reason));
     }
   }
-  return outcome.interrupted ? exit_code(ErrorCode::kCancelled) : kExitOk;
+  return outcome.reason == StopReason::kCancelled ? exit_code(ErrorCode::kCancelled) : kExitOk;
 }
 
 }  // namespace
@@ -217,27 +239,17 @@ Action add_run(CLI::App& app) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   add_cache_type_option(app, options->cache_type);
-  SamplerOptions& sampler = options->sampler;
-  app.add_option("--temperature", sampler.temperature, "Randomness; 0 is greedy")
-      ->capture_default_str();
-  app.add_option("--top-k", sampler.top_k, "Choose among this many; 0: all")->capture_default_str();
-  app.add_option("--top-p", sampler.top_p, "Choose among this much probability")
-      ->capture_default_str();
-  app.add_option("--min-p", sampler.min_p, "Drop what is less probable than this share of the best")
-      ->capture_default_str();
-  app.add_option("--seed", sampler.seed,
-                 "The same seed gives the same text; 0: a new one each time")
-      ->capture_default_str();
-  app.add_flag("--ignore-end", sampler.ignore_end, "Never choose the model's end of text");
   app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
   app.add_flag("--json", options->json, "Print one JSON object at the end");
   add_precision_option(app, options->engine);
   add_engine_options(app, options->engine);
+  add_sampling_options(app, options->sampling);
   app.footer(
       "Examples:\n"
       "  minim run model.gguf \"Once upon a time\"\n"
       "  minim run chat.gguf \"Why is the sky blue?\" --system \"Answer in one sentence.\"\n"
-      "  git diff | minim run model.gguf -f - --temperature 0 -n 100");
+      "  git diff | minim run model.gguf -f - --temperature 0 -n 100\n"
+      "  minim run model.gguf \"Dear\" --dry-multiplier 0.8 --stop \"\\n\\n\"");
   return [options] { return run(*options); };
 }
 

@@ -52,8 +52,8 @@ Generator::Generator(Session& session, std::shared_ptr<const Tokenizer> tokenize
 
 void Generator::start(std::span<const TokenId> prompt, const ProgressSink& progress) {
   const Stopwatch watch;
-  sampler_.start(prompt);
   logits_ = session_.append(prompt, progress);
+  sampler_.start(session_.tokens());
   statistics_.prompt_tokens = static_cast<int64_t>(prompt.size());
   statistics_.prompt_seconds = watch.seconds();
 }

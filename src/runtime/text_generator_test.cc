@@ -180,6 +180,21 @@ TEST_F(TextGeneratorTest, LogprobsComeWithTheirTokens) {
   EXPECT_EQ(generator.statistics().generated_tokens, 12);
 }
 
+// Penalties see what the session read before this prompt.
+TEST_F(TextGeneratorTest, TheSamplerKnowsTheWholeConversation) {
+  constexpr TokenId kWanted = 200;
+  TextGeneratorOptions options = greedy(1);
+  options.generator.sampler.biases = {{kWanted, 50}};
+  options.generator.sampler.penalties.presence = 100;
+  for (const TokenId said_before : {kWanted, kWanted + 1}) {
+    Session session(*context_, tiny_.model, {});
+    session.append(std::vector<TokenId>{1, said_before, 30});
+    TextGenerator generator(session, tiny_.tokenizer, options);
+    generator.start(prompt_);
+    EXPECT_EQ(generator.next()->token == kWanted, said_before != kWanted);
+  }
+}
+
 TEST_F(TextGeneratorTest, CanBeCancelledFromAnotherThread) {
   Session session(*context_, tiny_.model, {});
   TextGenerator generator(session, tiny_.tokenizer, greedy(-1));
