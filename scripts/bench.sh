@@ -12,9 +12,14 @@ fi
 need_packages build 'building the benchmarks'
 configure release
 if [[ -n $name && -f $MINIM_ROOT/bench/$name/CMakeLists.txt ]]; then
-  build release minim "bench_$name"
-  exec "$MINIM_ROOT/build/release/bench/$name/bench_$name" \
-    --minim "$MINIM_ROOT/build/release/src/cli/minim" "$@"
+  program="$MINIM_ROOT/build/release/bench/$name/bench_$name"
+  if [[ $name == speed ]]; then
+    build release minim bench_speed
+    exec "$program" --minim "$MINIM_ROOT/build/release/src/cli/minim" "$@"
+  fi
+  need_packages counts 'counting instructions'
+  build release "bench_$name"
+  exec "$program" "$@"
 fi
 scenarios=("$MINIM_ROOT"/bench/*/CMakeLists.txt)
 scenarios=("${scenarios[@]%/CMakeLists.txt}")

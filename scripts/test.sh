@@ -39,6 +39,7 @@ export UBSAN_OPTIONS=print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1
 
 need_packages build 'building and testing'
+need_packages counts 'counting instructions'
 "$MINIM_ROOT/dev" check || failed+=('rules (./dev check)')
 for preset in "${presets[@]}"; do
   if [[ $preset == arm ]]; then
