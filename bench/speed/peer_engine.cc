@@ -108,7 +108,7 @@ class PeerEngine : public Engine {
     std::vector<double> rates = batched_rates(result.output);
     if (rates.empty()) {
       result = run("llama-batched-bench", arguments);
-      rates = batched_rates(result.output);
+      rates = batched_rates(result.output + result.errors);
     }
     if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
     if (rates.empty()) return {0, "llama-batched-bench printed no result"};
