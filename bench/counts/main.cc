@@ -23,7 +23,6 @@ namespace minim::bench {
 namespace {
 
 constexpr int kExitSkipped = 77;  // as ctest is told
-constexpr const char* kSet = "avx2";
 
 struct Options {
   std::string work;  // set in the processes that valgrind watches
@@ -34,7 +33,10 @@ struct Options {
   bool record = false;
 };
 
-using Counts = std::map<std::string, double>;  // instructions a product, by the work's name
+struct Record {
+  std::string set;                       // whose kernels were counted
+  std::map<std::string, double> counts;  // instructions a product, by the work's name
+};
 
 void run_calls(const Options& options) {
   ThreadPool threads(1);
@@ -68,36 +70,44 @@ double count(const std::string& program, const CountedWork& work) {
   return (thrice - once) / 2 / work.operations;
 }
 
-Counts read_counts(const std::string& path) {
-  Counts counts;
+Record read_record(const std::string& path) {
+  Record record;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#') continue;
     std::istringstream words(line);
     std::string name;
+    words >> name;
+    if (name == "kernels" && words >> record.set) continue;
     double value = 0;
-    if (!(words >> name >> value) || value <= 0) {
+    if (!(words >> value) || value <= 0) {
       throw Error(ErrorCode::kFormat, fmt::format("counts: '{}' in {} is no count", line, path));
     }
-    counts[name] = value;
+    record.counts[name] = value;
   }
-  return counts;
+  if (record.set.empty()) {
+    throw Error(ErrorCode::kFormat, fmt::format("counts: {} does not say: kernels NAME", path));
+  }
+  return record;
 }
 
-void write_counts(const std::string& path, const Counts& counts) {
-  std::string text =
-      "# Instructions for each product (of norms and activations: for each value), AVX2 kernels,\n"
-      "# g++ 12. Written by: ./dev bench counts --record\n";
-  for (const auto& [name, value] : counts) text += fmt::format("{:<20} {:.4f}\n", name, value);
+void write_record(const std::string& path, const Record& record) {
+  std::string text = fmt::format(
+      "# Instructions for each product (of norms and activations: for each value), g++ 12.\n"
+      "# Written by: ./dev bench counts --record\n{:<20} {}\n",
+      "kernels", record.set);
+  for (const auto& [name, value] : record.counts) {
+    text += fmt::format("{:<20} {:.4f}\n", name, value);
+  }
   FileWriter writer(path);
   writer.write(text);
   writer.commit();
 }
 
 // Prints a row; whether the count is within the tolerance of what is recorded.
-bool compare(const std::string& name, double value, const Counts& recorded, double percent) {
-  const auto found = recorded.find(name);
-  if (found == recorded.end()) {
+bool compare(const std::string& name, double value, const Record& recorded, double percent) {
+  const auto found = recorded.counts.find(name);
+  if (found == recorded.counts.end()) {
     fmt::print("{:<20} {:>9.4f}   not recorded\n", name, value);
     return false;
   }
@@ -119,19 +129,20 @@ int run(const Options& options, const std::string& program) {
     fmt::print("skipped: valgrind is not installed (Debian package valgrind)\n");
     return kExitSkipped;
   }
-  if (!cpu_supports(*parse_instruction_set(kSet))) {
-    fmt::print("skipped: this machine does not run the kernels for {}\n", kSet);
+  const Record recorded = read_record(options.file);
+  const auto set = parse_instruction_set(recorded.set);
+  if (!set || !cpu_supports(*set)) {
+    fmt::print("skipped: this machine does not run the kernels for {}\n", recorded.set);
     return kExitSkipped;
   }
-  ::setenv("MINIM_CPU", kSet, 1);  // for the processes that are watched
-  const Counts recorded = options.record ? Counts{} : read_counts(options.file);
-  Counts counts;
+  ::setenv("MINIM_CPU", recorded.set.c_str(), 1);  // for the processes that are watched
+  Record now = {recorded.set, {}};
   bool all_same = true;
   fmt::print("{:<20} {:>9}   {:>9}\n", "instructions each", "now", "recorded");
   for (const CountedWork& work : counted_works()) {
     if (work.name.find(options.filter) == std::string::npos) continue;
     const double value = count(program, work);
-    counts[work.name] = value;
+    now.counts[work.name] = value;
     if (options.record) {
       fmt::print("{:<20} {:>9.4f}\n", work.name, value);
     } else {
@@ -139,7 +150,7 @@ int run(const Options& options, const std::string& program) {
     }
     std::fflush(stdout);
   }
-  if (options.record) write_counts(options.file, counts);
+  if (options.record) write_record(options.file, now);
   return all_same ? 0 : 1;
 }
 

@@ -9,10 +9,19 @@
 namespace minim::kernels::MINIM_ISA {
 namespace {
 
+// From a line of some rows to what is fetched beside it: the same place in the rows after them, or,
+// where those are far, a place in the same row. 135M f16: 94 tokens/s instead of 64.
+MINIM_INLINE int64_t fetch_ahead(int64_t stride, int rows) {
+  constexpr int64_t kNear = 8192;
+  constexpr int64_t kInRow = 2048;
+  return rows * stride <= kNear ? rows * stride : kInRow;
+}
+
 // kRows rows of plain numbers by kTokens tokens.
 template <typename Type, int kRows, int kTokens>
 void stream_rows(const std::byte* weights, int64_t stride, int64_t cols, const float* x,
                  int64_t x_stride, float* out, int64_t out_stride) {
+  const int64_t ahead = fetch_ahead(stride, kRows);
   V::F sums[kRows][kTokens];
   MINIM_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -30,12 +39,22 @@ void stream_rows(const std::byte* weights, int64_t stride, int64_t cols, const f
       for (int t = 0; t < kTokens; ++t) sums[r][t] = V::fma(row, values[t], sums[r][t]);
     }
   };
-  int64_t column = 0;
-  for (; column + V::kLanes <= cols; column += V::kLanes) {
+  const auto whole_step = [&](int64_t column) {
     step(
         column, [](const std::byte* p) { return Type::load(p); },
         [](const float* p) { return V::load(p); });
+  };
+  constexpr int kLineCols = 64 / Type::kBytes;
+  int64_t column = 0;
+  for (; column + kLineCols <= cols; column += kLineCols) {
+    MINIM_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      __builtin_prefetch(weights + r * stride + column * Type::kBytes + ahead);
+    }
+    MINIM_UNROLL
+    for (int i = 0; i < kLineCols; i += V::kLanes) whole_step(column + i);
   }
+  for (; column + V::kLanes <= cols; column += V::kLanes) whole_step(column);
   if (const int rest = static_cast<int>(cols - column); rest > 0) {
     step(
         column, [rest](const std::byte* p) { return Type::load_partial(p, rest); },
