@@ -14,6 +14,7 @@
 #include "bench/speed/options.h"
 #include "bench/speed/report.h"
 #include "bench/speed/rows.h"
+#include "kernels/registry.h"
 
 namespace minim::bench {
 namespace {
@@ -76,7 +77,11 @@ void write_file(const std::string& path, const std::string& text) {
 
 class Run {
  public:
-  explicit Run(const Options& options) : options_(options), probe_(options.threads, options.tiny) {
+  explicit Run(const Options& options)
+      : options_(options),
+        threads_(options.threads),
+        context_{threads_, kernels::select_kernel_table_from_environment(), {}},
+        probe_(context_, options.tiny) {
     const EngineOptions ours = {.threads = options.threads, .seconds_max = options.seconds_max};
     engines_.push_back(make_minim_engine(options.minim, ours));
     for (const PeerFolder& peer : parse_peers(options.peers)) {
@@ -86,7 +91,7 @@ class Run {
     }
     for (const auto& engine : engines_) setting_.engines.push_back(engine->name());
     setting_.machine = fmt::format("{}, {} threads, {} kernels", cpu_model_name(), options.threads,
-                                   probe_.kernels());
+                                   instruction_set_name(context_.kernels.set));
     setting_.command = command_line(options);
     setting_.threads = options.threads;
     setting_.date = today();
@@ -141,6 +146,8 @@ class Run {
   }
 
   const Options& options_;
+  ThreadPool threads_;
+  Context context_;
   LimitsProbe probe_;
   Engines engines_;
   Setting setting_;

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "bench/speed/engine.h"
-#include "bench/speed/limits.h"
 #include "bench/speed/models.h"
 #include "bench/speed/workload.h"
+#include "eval/limits.h"
 
 namespace minim::bench {
 

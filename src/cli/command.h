@@ -27,6 +27,7 @@ Action add_init(CLI::App& app);
 Action add_tokenize(CLI::App& app);
 Action add_perplexity(CLI::App& app);
 Action add_bench(CLI::App& app);
+Action add_doctor(CLI::App& app);
 Action add_completion(CLI::App& app);
 
 }  // namespace minim::cli

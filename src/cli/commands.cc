@@ -5,7 +5,7 @@
 namespace minim::cli {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 9> kCommands = {{
+  static constexpr std::array<Command, 10> kCommands = {{
       {"run", "Generate text from a model", add_run},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
@@ -14,6 +14,7 @@ std::span<const Command> commands() {
       {"tokenize", "Show how a model's tokenizer cuts a text", add_tokenize},
       {"perplexity", "Measure how well a model predicts a text", add_perplexity},
       {"bench", "Measure how fast this machine runs a model", add_bench},
+      {"doctor", "Show what this machine can do, and whether a model suits it", add_doctor},
       {"completion", "Print a completion script for your shell", add_completion},
   }};
   return kCommands;

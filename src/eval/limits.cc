@@ -1,4 +1,4 @@
-#include "bench/speed/limits.h"
+#include "eval/limits.h"
 
 #include <sys/mman.h>
 
@@ -8,14 +8,14 @@
 #include <cstdlib>
 #include <new>
 
-#include "base/cpu.h"
-#include "kernels/registry.h"
+#include "kernels/kernel_table.h"
 
-namespace minim::bench {
+namespace minim {
 namespace {
 
 constexpr size_t kAlignment = size_t{2} << 20;  // a huge page, as weights lie on
 constexpr int kReadings = 5;
+constexpr int64_t kStepsMin = 1000;
 
 template <typename Body>
 double median_seconds(const Body& body) {
@@ -33,11 +33,10 @@ double median_seconds(const Body& body) {
 
 void LimitsProbe::Release::operator()(float* memory) const { std::free(memory); }
 
-LimitsProbe::LimitsProbe(int thread_count, bool tiny)
-    : threads_(thread_count),
-      kernels_(kernels::select_kernel_table_from_environment()),
+LimitsProbe::LimitsProbe(const Context& context, bool tiny)
+    : context_(context),
       value_count_((tiny ? size_t{2} << 20 : size_t{256} << 20) / sizeof(float)),
-      steps_(tiny ? 1000 : 3'000'000),
+      steps_max_(tiny ? kStepsMin : 3'000'000),
       memory_(static_cast<float*>(std::aligned_alloc(kAlignment, value_count_ * sizeof(float)))) {
   if (memory_ == nullptr) throw std::bad_alloc();
   ::madvise(memory_.get(), value_count_ * sizeof(float), MADV_HUGEPAGE);  // best effort
@@ -45,27 +44,31 @@ LimitsProbe::LimitsProbe(int thread_count, bool tiny)
 }
 
 Limits LimitsProbe::read() {
-  const int count = threads_.thread_count();
+  const int count = context_.threads.thread_count();
   const auto operations = [&](auto probe) {
-    const double done = static_cast<double>(probe(1)) * static_cast<double>(steps_) * count;
-    return done / median_seconds([&] { threads_.run(count, [&](int64_t) { probe(steps_); }); });
+    // As many steps as take 10 ms: emulated and scalar processors need a thousand times longer.
+    const double once = median_seconds([&] { probe(kStepsMin); });
+    const auto steps =
+        std::clamp(static_cast<int64_t>(0.01 / once) * kStepsMin, kStepsMin, steps_max_);
+    const double done = static_cast<double>(probe(1)) * static_cast<double>(steps) * count;
+    return done /
+           median_seconds([&] { context_.threads.run(count, [&](int64_t) { probe(steps); }); });
   };
   Limits limits;
-  limits.float_operations = operations(kernels_.probe_products);
-  limits.int8_operations = operations(kernels_.int8.probe_products);
-  limits.bfloat16_operations = kernels_.bfloat16.probe_products == nullptr
+  limits.float_operations = operations(context_.kernels.probe_products);
+  limits.int8_operations = operations(context_.kernels.int8.probe_products);
+  limits.bfloat16_operations = context_.kernels.bfloat16.probe_products == nullptr
                                    ? limits.float_operations
-                                   : operations(kernels_.bfloat16.probe_products);
+                                   : operations(context_.kernels.bfloat16.probe_products);
   volatile float sink = 0;
   const double seconds = median_seconds([&] {
-    threads_.run_ranges(static_cast<int64_t>(value_count_), 1 << 16, [&](int64_t from, int64_t to) {
-      sink = kernels_.probe_reads(memory_.get() + from, to - from);
-    });
+    context_.threads.run_ranges(
+        static_cast<int64_t>(value_count_), 1 << 16, [&](int64_t from, int64_t to) {
+          sink = context_.kernels.probe_reads(memory_.get() + from, to - from);
+        });
   });
   limits.bytes_per_second = static_cast<double>(value_count_ * sizeof(float)) / seconds;
   return limits;
 }
 
-const char* LimitsProbe::kernels() const { return instruction_set_name(kernels_.set); }
-
-}  // namespace minim::bench
+}  // namespace minim

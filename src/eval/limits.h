@@ -7,7 +7,7 @@
 
 #include "base/context.h"
 
-namespace minim::bench {
+namespace minim {
 
 struct Limits {
   double bytes_per_second = 0;     // reads from memory, all threads
@@ -18,23 +18,21 @@ struct Limits {
 
 class LimitsProbe {
  public:
-  // `tiny`: reads of little memory, only to show that it works.
-  LimitsProbe(int thread_count, bool tiny);
+  // `tiny`: reads of little memory, only to show that it works. The context must outlive the probe.
+  LimitsProbe(const Context& context, bool tiny);
 
   // Medians of several short readings, together well under a second.
   Limits read();
-  const char* kernels() const;
 
  private:
   struct Release {
     void operator()(float* memory) const;
   };
 
-  ThreadPool threads_;
-  const kernels::KernelTable& kernels_;
+  const Context& context_;
   size_t value_count_;
-  int64_t steps_;
+  int64_t steps_max_;
   std::unique_ptr<float[], Release> memory_;
 };
 
-}  // namespace minim::bench
+}  // namespace minim
