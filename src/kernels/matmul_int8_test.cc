@@ -1,11 +1,15 @@
-// Products with 8-bit activations: exact against double precision for the activations as rounded,
-// within the stated bound for the activations themselves, and bit for bit the same however the work
-// is cut.
+// Products with 8-bit activations: within derived bounds of what double precision gives, for the
+// activations as rounded and for the activations themselves, and bit for bit the same however the
+// work is cut.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
+#include <span>
+#include <utility>
 
 #include "kernels/block_types.h"
 #include "kernels/testing/random_data.h"
@@ -72,68 +76,191 @@ std::vector<float> product(const Packed& weights, const std::vector<float>& x) {
   return out;
 }
 
-float chunk_scale(const float* x, int64_t count) {
-  float magnitude = 0;
-  for (int64_t i = 0; i < count; ++i) magnitude = std::max(magnitude, std::abs(x[i]));
-  return magnitude / 127.0f;
+// Where a block keeps bits of its codes.
+struct CodeField {
+  DataType type;
+  size_t begin;
+  size_t bytes;
+};
+#define MINIM_CODE_FIELD(type, member) \
+  { DataType::k##type, offsetof(Block##type, member), sizeof(Block##type::member) }
+constexpr CodeField kCodeFields[] = {
+    MINIM_CODE_FIELD(Q8_0, codes),     MINIM_CODE_FIELD(Q4_0, codes),
+    MINIM_CODE_FIELD(Q4_1, codes),     MINIM_CODE_FIELD(Q5_0, codes),
+    MINIM_CODE_FIELD(Q5_0, high_bits), MINIM_CODE_FIELD(Q5_1, codes),
+    MINIM_CODE_FIELD(Q5_1, high_bits), MINIM_CODE_FIELD(Q2_K, codes),
+    MINIM_CODE_FIELD(Q3_K, codes),     MINIM_CODE_FIELD(Q3_K, high_bits),
+    MINIM_CODE_FIELD(Q4_K, codes),     MINIM_CODE_FIELD(Q5_K, codes),
+    MINIM_CODE_FIELD(Q5_K, high_bits), MINIM_CODE_FIELD(Q6_K, codes),
+    MINIM_CODE_FIELD(Q6_K, high_bits), MINIM_CODE_FIELD(Iq4Nl, codes),
+    MINIM_CODE_FIELD(Iq4Xs, codes),    MINIM_CODE_FIELD(Mxfp4, codes),
+    MINIM_CODE_FIELD(Nf4, codes),      MINIM_CODE_FIELD(Tq1_0, codes),
+    MINIM_CODE_FIELD(Tq1_0, tail),     MINIM_CODE_FIELD(Tq2_0, codes),
+};
+#undef MINIM_CODE_FIELD
+
+// Sets all bytes of codes of a row of blocks; scales and offsets stay.
+void fill_codes(DataType type, std::span<std::byte> blocks, std::byte value) {
+  const auto block_bytes = static_cast<size_t>(data_type_info(type).block_bytes);
+  int fields = 0;
+  for (const CodeField& field : kCodeFields) {
+    if (field.type != type) continue;
+    ++fields;
+    for (size_t block = 0; block < blocks.size(); block += block_bytes) {
+      std::memset(blocks.data() + block + field.begin, static_cast<int>(value), field.bytes);
+    }
+  }
+  ASSERT_GT(fields, 0) << "kCodeFields lacks " << data_type_info(type).name;
 }
+
+// The offset of every value: where a type has them, that is what a code of zero stands for.
+std::vector<float> offsets_of(DataType type, std::vector<std::byte> bytes, int64_t rows,
+                              int64_t cols) {
+  std::vector<float> offsets(static_cast<size_t>(rows * cols));
+  constexpr DataType kWithOffsets[] = {DataType::kQ4_1, DataType::kQ5_1, DataType::kQ2_K,
+                                       DataType::kQ4_K, DataType::kQ5_K};
+  if (std::find(std::begin(kWithOffsets), std::end(kWithOffsets), type) == std::end(kWithOffsets)) {
+    return offsets;
+  }
+  fill_codes(type, bytes, std::byte{0});
+  const size_t row_bytes = bytes.size() / static_cast<size_t>(rows);
+  for (int64_t row = 0; row < rows; ++row) {
+    dequantize_row(type, bytes.data() + row_bytes * static_cast<size_t>(row),
+                   offsets.data() + row * cols, cols);
+  }
+  return offsets;
+}
+
+// How far whole-number levels may be from those of NF4, in units of w[i].
+double nf4_level_error(const float* w, int64_t i) {
+  const float* block = w + i / kNf4BlockValues * kNf4BlockValues;
+  float largest = 0;
+  for (int j = 0; j < kNf4BlockValues; ++j) largest = std::max(largest, std::abs(block[j]));
+  return 0.0037 * largest;
+}
+
+// The bounds. Each output is a chain of fused products
+//   sum over chunks: s * sum over groups: scale * dot + offset * sum of codes of x
+// whose dots and sums are whole numbers below 2^24, exact as floats. With u = 2^-24 and n products
+// on the longest way from a term to the result, it is off by at most
+//   n u / (1 - n u) * sum of s * (|scale * dot| + |offset * sum|)
+// from the product with the rounded activations s * q (Higham, "Accuracy and Stability of Numerical
+// Algorithms", 2002, section 3.1). Those are s / 2 from the activations, and a few units of the
+// last place of 127 s more, because s and 127 / magnitude are floats. So are the weights that this
+// test multiplies, u from scale * code + offset.
+constexpr double kUnit = 0x1p-24;
+constexpr double kHalfStep = 0.5 + 127 * 4 * kUnit;
+constexpr int64_t kGroup = 16;  // no type sums fewer columns as whole numbers
 
 // What one output should be, and how far the kernel may be from it.
 struct Expected {
   double rounded = 0;        // of the activations as rounded
-  double rounded_error = 0;  // float rounding, and NF4's whole-number levels
+  double rounded_error = 0;  // of floats, and of NF4's whole-number levels
   double exact = 0;          // of the activations themselves
-  double exact_error = 0;    // half a step of each activation more
+  double exact_error = 0;
 };
 
-Expected expect(DataType type, const float* w, const float* x, int64_t cols) {
+// One token as the kernels round it.
+struct RoundedToken {
+  std::vector<float> scales;  // [chunks]
+  std::vector<double> codes;  // [cols]
+};
+
+RoundedToken round_token(const float* x, int64_t cols) {
+  RoundedToken token;
+  for (int64_t begin = 0; begin < cols; begin += kChunk) {
+    const int64_t end = std::min(begin + kChunk, cols);
+    float magnitude = 0;
+    for (int64_t i = begin; i < end; ++i) magnitude = std::max(magnitude, std::abs(x[i]));
+    const float inverse = magnitude > 0 ? 127.0f / magnitude : 0.0f;
+    token.scales.push_back(magnitude / 127.0f);
+    for (int64_t i = begin; i < end; ++i) token.codes.push_back(std::nearbyint(x[i] * inverse));
+  }
+  return token;
+}
+
+// `w` and `offsets`: a row of weights, and what its values are where all codes are zero.
+Expected expect(DataType type, const float* w, const float* offsets, const float* x,
+                const RoundedToken& token, int64_t cols) {
   Expected expected;
   double magnitude = 0;
-  double level_error = 0;
-  for (int64_t begin = 0; begin < cols; begin += kChunk) {
-    const int64_t count = std::min(kChunk, cols - begin);
-    const float scale = chunk_scale(x + begin, count);
-    const float inverse = scale > 0 ? 127.0f / (scale * 127.0f) : 0.0f;
-    for (int64_t i = begin; i < begin + count; ++i) {
-      const double rounded = std::nearbyint(x[i] * inverse) * double{scale};
-      expected.rounded += w[i] * rounded;
+  double weight_error = 0;
+  for (int64_t begin = 0; begin < cols; begin += kGroup) {
+    const double scale = token.scales[static_cast<size_t>(begin / kChunk)];
+    double dot = 0;
+    double sum = 0;
+    for (int64_t i = begin; i < begin + kGroup; ++i) {
+      const double code = token.codes[static_cast<size_t>(i)];
+      dot += (double{w[i]} - offsets[i]) * code;
+      sum += code;
       expected.exact += double{w[i]} * x[i];
-      expected.exact_error += std::abs(w[i]) * 0.5001 * double{scale};
-      magnitude += std::abs(w[i] * rounded);
-      if (type == DataType::kNf4) {
-        const int64_t block = i / kNf4BlockValues * kNf4BlockValues;
-        float largest = 0;
-        for (int j = 0; j < kNf4BlockValues; ++j)
-          largest = std::max(largest, std::abs(w[block + j]));
-        level_error += 0.0037 * largest * std::abs(rounded);
-      }
+      expected.exact_error += std::abs(w[i]) * kHalfStep * scale;
+      const double error = type == DataType::kNf4 ? nf4_level_error(w, i) : std::abs(w[i]) * kUnit;
+      weight_error += error * scale * std::abs(code);
     }
+    expected.rounded += scale * (dot + offsets[begin] * sum);
+    magnitude += scale * (std::abs(dot) + std::abs(offsets[begin] * sum));
   }
-  // The bias of the codes and the offsets of groups are sums of their own: 12 covers them.
-  expected.rounded_error =
-      12 * magnitude * 0x1p-24 * std::sqrt(static_cast<double>(cols)) + level_error + 1e-6;
+  // Two products a group, one a chunk; the scale of NF4, and the second rounding of the plain set.
+  const auto chunks = static_cast<double>(token.scales.size());
+  const double products = (2.0 * kChunk / kGroup + chunks + 2) * kUnit;
+  expected.rounded_error = products / (1 - products) * magnitude + weight_error + 0x1p-126;
   expected.exact_error += expected.rounded_error;
   return expected;
 }
 
-void check_product(const MatmulKernel& kernel, int64_t rows, int64_t cols, int64_t tokens,
-                   Rng& rng) {
-  SCOPED_TRACE(fmt::format("{}: {} x {} by {} tokens", data_type_info(kernel.type).name, rows, cols,
-                           tokens));
-  const RandomWeights weights = random_weights(rng, kernel.type, rows, cols);
-  const Packed packed(kernel, weights, rows, cols);
-  const std::vector<float> x = random_floats(rng, static_cast<size_t>(tokens * cols));
-  const std::vector<float> out = product(packed, x);
+// Random weights and activations, and their products.
+struct Sample {
+  Sample(Rng& rng, DataType of, int64_t row_count, int64_t col_count, int64_t token_count)
+      : Sample{of, row_count, col_count, random_weights(rng, of, row_count, col_count),
+               random_floats(rng, static_cast<size_t>(token_count * col_count))} {}
+
+  Sample(DataType of, int64_t row_count, int64_t col_count, RandomWeights of_weights,
+         std::vector<float> activations)
+      : type(of),
+        rows(row_count),
+        cols(col_count),
+        weights(std::move(of_weights)),
+        x(std::move(activations)) {
+    const std::vector<float> offsets = offsets_of(type, weights.bytes, rows, cols);
+    for (size_t t = 0; t < x.size(); t += static_cast<size_t>(cols)) {
+      const RoundedToken token = round_token(x.data() + t, cols);
+      for (int64_t r = 0; r < rows; ++r) {
+        expected.push_back(expect(type, weights.values.data() + r * cols, offsets.data() + r * cols,
+                                  x.data() + t, token, cols));
+      }
+    }
+  }
+
+  DataType type;
+  int64_t rows;
+  int64_t cols;
+  RandomWeights weights;
+  std::vector<float> x;            // [tokens, cols]
+  std::vector<Expected> expected;  // [tokens, rows]
+};
+
+// The product of the first `rows` rows with the first `tokens` tokens.
+void check_part(const KernelTable& table, const Sample& sample, int64_t rows, int64_t tokens) {
+  SCOPED_TRACE(fmt::format("{}: {} x {} by {} tokens", data_type_info(sample.type).name, rows,
+                           sample.cols, tokens));
+  const MatmulKernel& kernel = *find_matmul_kernel(table, sample.type, MatmulPrecision::kInt8);
+  const Packed packed(kernel, sample.weights, rows, sample.cols);
+  const std::vector<float> out =
+      product(packed, {sample.x.begin(), sample.x.begin() + tokens * sample.cols});
   for (int64_t t = 0; t < tokens; ++t) {
     const float* row = out.data() + t * (rows + 3);
     for (int64_t r = 0; r < rows; ++r) {
-      const Expected want =
-          expect(kernel.type, weights.values.data() + r * cols, x.data() + t * cols, cols);
+      const Expected& want = sample.expected[static_cast<size_t>(t * sample.rows + r)];
       ASSERT_NEAR(row[r], want.rounded, want.rounded_error) << "row " << r << ", token " << t;
       ASSERT_NEAR(row[r], want.exact, want.exact_error) << "row " << r << ", token " << t;
     }
     for (int64_t r = rows; r < rows + 3; ++r) ASSERT_EQ(row[r], kGuard) << "wrote past the rows";
   }
+}
+
+void check_whole(const KernelTable& table, const Sample& sample) {
+  check_part(table, sample, sample.rows, static_cast<int64_t>(sample.x.size()) / sample.cols);
 }
 
 std::vector<const MatmulKernel*> int8_kernels(const KernelTable& table) {
@@ -144,34 +271,72 @@ std::vector<const MatmulKernel*> int8_kernels(const KernelTable& table) {
   return kernels;
 }
 
-TEST(MatmulInt8, ProductsOfEveryType) {
-  for (const KernelTable* table : supported_tables()) {
-    MINIM_TRACE_TABLE(*table);
+// Every number of columns up to a chunk and a block, and more than are widened at a time.
+TEST(MatmulInt8, ProductsOfEveryTypeOverAllColumns) {
+  const auto tables = supported_tables();
+  for (const MatmulKernel* kernel : int8_kernels(*tables.front())) {
     Rng rng(testing::test_seed());
-    for (const MatmulKernel* kernel : int8_kernels(*table)) {
-      const int64_t block = data_type_info(kernel->type).block_values;
-      for (const int64_t blocks : {1, 2, 3, 8, 11}) {
-        for (const int64_t tokens : {1, 2, 7}) {
-          check_product(*kernel, 21, block * blocks, tokens, rng);
-          if (block == 256 && blocks == 3) break;
-        }
-        if (block == 256 && blocks == 3) break;
+    const int64_t block = data_type_info(kernel->type).block_values;
+    std::vector<int64_t> columns;
+    for (int64_t cols = block; cols <= kChunk + block; cols += block) columns.push_back(cols);
+    columns.push_back(8192 + block);
+    for (const int64_t cols : columns) {
+      const Sample sample(rng, kernel->type, cols < 8192 ? 21 : 35, cols, 18);
+      for (const KernelTable* table : tables) {
+        MINIM_TRACE_TABLE(*table);
+        check_part(*table, sample, sample.rows, 1);
+        check_whole(*table, sample);
       }
-      check_product(*kernel, 37, block == 256 ? 512 : block * 9, 23, rng);
     }
   }
 }
 
-TEST(MatmulInt8, AllRemaindersOfRowsAndTokens) {
-  for (const KernelTable* table : supported_tables()) {
-    MINIM_TRACE_TABLE(*table);
+// Rows around panels and tiles, tokens around tiles and blocks of them.
+TEST(MatmulInt8, ProductsOfEveryTypeOverAllRowsAndTokens) {
+  const auto tables = supported_tables();
+  for (const MatmulKernel* kernel : int8_kernels(*tables.front())) {
     Rng rng(testing::test_seed());
-    for (const DataType type : {DataType::kQ4_0, DataType::kQ8_0, DataType::kQ5_1}) {
-      const MatmulKernel& kernel = *find_matmul_kernel(*table, type, MatmulPrecision::kInt8);
-      for (int64_t rows = 1; rows <= 49; ++rows) check_product(kernel, rows, 96, 3, rng);
-      for (int64_t rows = 1; rows <= 49; ++rows) check_product(kernel, rows, 32, 19, rng);
-      for (int64_t tokens = 1; tokens <= 32; ++tokens) check_product(kernel, 18, 288, tokens, rng);
-      check_product(kernel, 70, 8192 + 288, 40, rng);  // more columns than are widened at a time
+    const int64_t block = data_type_info(kernel->type).block_values;
+    const Sample sample(rng, kernel->type, 49, block == 256 ? block : 3 * block, 40);
+    for (const KernelTable* table : tables) {
+      MINIM_TRACE_TABLE(*table);
+      for (int64_t rows = 1; rows <= sample.rows; ++rows) {
+        check_part(*table, sample, rows, 3);
+        check_part(*table, sample, rows, 19);
+      }
+      for (int64_t tokens = 1; tokens <= 40; ++tokens) check_part(*table, sample, 18, tokens);
+    }
+  }
+}
+
+// The largest and the smallest codes of every type by activations that are all at their limits:
+// sums of 16 bits must not overflow.
+TEST(MatmulInt8, ExtremeCodesDoNotOverflow) {
+  constexpr int kPatterns[] = {0xff, 0x00, 0x77, 0x80, 0x7f, 0xf0, 0x0f};
+  constexpr int64_t kRows = std::size(kPatterns);
+  constexpr int64_t kCols = 512;
+  constexpr int64_t kTokens = 40;
+  std::vector<float> x;
+  for (int64_t t = 0; t < kTokens; ++t) {
+    for (int64_t i = 0; i < kCols; ++i) {
+      x.push_back(t % 3 == 0 || (t % 3 == 2 && i % 4 < 2) ? 1.0f : -1.0f);
+    }
+  }
+  const auto tables = supported_tables();
+  for (const MatmulKernel* kernel : int8_kernels(*tables.front())) {
+    Rng rng(testing::test_seed());
+    RandomWeights weights = random_weights(rng, kernel->type, kRows, kCols);
+    const size_t row_bytes = weights.bytes.size() / kRows;
+    for (size_t row = 0; row < kRows; ++row) {
+      const std::span<std::byte> bytes(weights.bytes.data() + row * row_bytes, row_bytes);
+      fill_codes(kernel->type, bytes, static_cast<std::byte>(kPatterns[row]));
+      dequantize_row(kernel->type, bytes.data(), weights.values.data() + row * kCols, kCols);
+    }
+    const Sample sample(kernel->type, kRows, kCols, weights, x);
+    for (const KernelTable* table : tables) {
+      MINIM_TRACE_TABLE(*table);
+      check_part(*table, sample, kRows, 3);
+      check_whole(*table, sample);
     }
   }
 }
