@@ -11,9 +11,10 @@ find . \( -path ./build -o -name .git -o -path ./models/local \) -prune -o -prin
   sed 's|^\./||' | sort >"$scratch/tree"
 
 # Own sources; golden values, fuzz seeds and recorded replies are data.
-grep -E '(\.(h|cc|sh|awk|cmake|py|md)|/?CMakeLists\.txt|^dev|^\.ci/run|scripts/[a-z]+\.txt)$' \
-  "$scratch/tree" | grep -vE '^tests/(golden|fuzz)/.*\.(txt|md)$' >"$scratch/sources"
-grep -E '\.(h|cc)$' "$scratch/sources" >"$scratch/cxx" || true
+names='\.(h|hpp|c|cc|sh|awk|cmake|py|md)|/?CMakeLists\.txt|^dev|^\.ci/run|scripts/[a-z]+\.txt'
+grep -E "($names)\$" "$scratch/tree" | grep -vE '^tests/(golden|fuzz)/.*\.(txt|md)$' \
+  >"$scratch/sources"
+grep -E '\.(h|hpp|c|cc)$' "$scratch/sources" >"$scratch/cxx" || true
 grep -E '\.md$' "$scratch/sources" >"$scratch/pages" || true
 
 check_rules() {

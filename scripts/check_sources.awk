@@ -42,8 +42,8 @@ function start_file(    parts, count) {
   base = parts[count]
   room = (parts[1] == "src" && count > 2) ? parts[2] : ""
   is_cmake = base == "CMakeLists.txt" || base ~ /\.cmake$/
-  is_header = base ~ /\.h$/
-  is_cxx = is_header || base ~ /\.cc$/
+  is_header = base ~ /\.(h|hpp)$/
+  is_cxx = is_header || base ~ /\.(c|cc)$/
   is_program = base ~ /_(test|bench|fuzz)\.(cc|h)$/ || file ~ /\/testing\// || room == "cli" ||
                parts[1] == "tests"
   is_prose = base ~ /\.md$/
