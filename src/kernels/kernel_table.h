@@ -8,6 +8,8 @@
 
 #include "base/cpu.h"
 #include "kernels/data_type.h"
+#include "kernels/gemm_kernel.h"
+#include "kernels/training_kernels.h"
 
 namespace minim::kernels {
 
@@ -62,7 +64,8 @@ struct AttentionSlice;
 
 // Products by way of bfloat16, where the processor has them.
 struct Bfloat16Kernels {
-  MatmulList matmuls;  // kBfloat16: types of 16 bits
+  MatmulList matmuls;      // kBfloat16: types of 16 bits
+  const GemmKernel* gemm;  // of two matrices of floats, both rounded
   // Operations done in `steps` rounds of independent products in vector registers, for benchmarks.
   int64_t (*probe_products)(int64_t steps) noexcept;
 };
@@ -157,6 +160,8 @@ struct KernelTable {
   MatmulList float_matmuls;  // kFloat32: every weight type
   Bfloat16Kernels bfloat16;  // no kernels and no probe where the processor has no such products
   Int8Kernels int8;
+  GemmKernel gemm;  // of two matrices in float
+  TrainingKernels training;
 
   void (*add)(const float* x, float* out, int64_t count) noexcept;  // out += x
   void (*scale)(float factor, float* x, int64_t count) noexcept;

@@ -3,11 +3,13 @@
 #pragma once
 
 #include "kernels/attention.inl.h"
+#include "kernels/gemm.inl.h"
 #include "kernels/int8_kernels.inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/matmul_float.inl.h"
 #include "kernels/probes.inl.h"
 #include "kernels/rows.inl.h"
+#include "kernels/training.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
@@ -30,6 +32,8 @@ constexpr KernelTable make_table(InstructionSet set) {
           .float_matmuls = {kFloatKernels, sizeof(kFloatKernels) / sizeof(kFloatKernels[0])},
           .bfloat16 = {},
           .int8 = make_int8_kernels(),
+          .gemm = make_gemm_kernel(),
+          .training = make_training_kernels(),
           .add = add_row,
           .scale = scale_row,
           .soft_cap = soft_cap_row,

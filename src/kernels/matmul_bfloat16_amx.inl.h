@@ -4,6 +4,7 @@
 
 #include "kernels/amx_tiles.inl.h"
 #include "kernels/bfloat16_lanes.inl.h"
+#include "kernels/gemm_amx.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
@@ -135,9 +136,12 @@ constexpr MatmulKernel bfloat16_amx_kernel() {
 constexpr MatmulKernel kBfloat16AmxKernels[] = {bfloat16_amx_kernel<F16>(),
                                                 bfloat16_amx_kernel<Bf16>()};
 
+constexpr GemmKernel kAmxGemm = make_amx_gemm_kernel();
+
 constexpr Bfloat16Kernels make_bfloat16_amx_kernels() {
   return {.matmuls = {kBfloat16AmxKernels,
                       sizeof(kBfloat16AmxKernels) / sizeof(kBfloat16AmxKernels[0])},
+          .gemm = &kAmxGemm,
           .probe_products = probe_bfloat16_products};
 }
 

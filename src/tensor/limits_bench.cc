@@ -98,5 +98,6 @@ int main(int argc, char** argv) {
               limits.flops * 1e-9, limits.int8_operations * 1e-9, limits.bytes_per_second * 1e-9);
   minim::bench::run_matmul_benchmarks(context, options, limits);
   minim::bench::run_attention_benchmarks(context, options, limits);
+  minim::bench::run_gemm_benchmarks(context, options, limits);
   return 0;
 }

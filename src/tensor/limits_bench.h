@@ -31,5 +31,6 @@ void run_work(const Context& context, const Options& options, const Limits& limi
 
 void run_matmul_benchmarks(const Context& context, const Options& options, const Limits& limits);
 void run_attention_benchmarks(const Context& context, const Options& options, const Limits& limits);
+void run_gemm_benchmarks(const Context& context, const Options& options, const Limits& limits);
 
 }  // namespace minim::bench
