@@ -41,10 +41,10 @@ bool spin_until(Condition condition) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int thread_count) {
+ThreadPool::ThreadPool(int thread_count) : active_count_(thread_count) {
   MINIM_CHECK(thread_count >= 1);
   try {
-    for (int i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work_loop(); });
+    for (int i = 1; i < thread_count; ++i) workers_.emplace_back([this, i] { work_loop(i); });
   } catch (...) {
     stop();  // the system has no more threads; those that run must end before the pool goes
     throw;
@@ -60,7 +60,17 @@ void ThreadPool::stop() {
     state_.fetch_add(kGeneration);
   }
   wake_.notify_all();
+  activated_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::set_active_count(int count) {
+  MINIM_CHECK(count >= 1 && count <= thread_count());
+  {
+    const std::lock_guard lock(mutex_);
+    active_count_.store(count);
+  }
+  activated_.notify_all();
 }
 
 // Those who are about to sleep say so before they look for the last time, and those who would wake
@@ -135,10 +145,14 @@ void ThreadPool::leave_job() {
   }
 }
 
-void ThreadPool::work_loop() {
+void ThreadPool::work_loop(int index) {
   uint64_t seen = 0;
   for (;;) {
     seen = wait_for_generation_after(seen);
+    if (!is_active(index)) {
+      std::unique_lock lock(mutex_);
+      activated_.wait(lock, [&] { return is_active(index) || stopping_.load(); });
+    }
     if (stopping_.load()) return;
     if (!enter_job(seen)) continue;
     work_on(job_);

@@ -26,6 +26,12 @@ class ThreadPool {
 
   int thread_count() const { return static_cast<int>(workers_.size()) + 1; }
 
+  // How many of the threads take part in the jobs that begin from now on; the others sleep until
+  // they may again. From any thread, at any time: a job at work keeps those it has. What jobs
+  // compute does not depend on it. REQUIRES: 1 <= count <= thread_count().
+  void set_active_count(int count);
+  int active_count() const { return active_count_.load(std::memory_order_relaxed); }
+
   // Calls body(task) for each task in [0, task_count), in any order, and returns when all are done.
   // Tasks are handed out one by one, so a thread that lost its core delays nobody else's share.
   // The first exception is rethrown here; tasks not yet begun are then skipped.
@@ -33,7 +39,7 @@ class ThreadPool {
   template <typename Body>
   void run(int64_t task_count, Body&& body) {
     if (task_count <= 0) return;
-    if (workers_.empty() || task_count == 1) {
+    if (active_count() == 1 || task_count == 1) {
       for (int64_t task = 0; task < task_count; ++task) body(task);
       return;
     }
@@ -62,13 +68,14 @@ class ThreadPool {
   void run_job(const Job& job);
   void close_job();
   void stop();
-  void work_loop();
+  void work_loop(int index);
+  bool is_active(int index) const { return index < active_count_.load(); }
   void work_on(const Job& job);
   uint64_t wait_for_generation_after(uint64_t seen);
   bool enter_job(uint64_t generation);
   void leave_job();
 
-  std::vector<std::thread> workers_;
+  std::vector<std::thread> workers_;  // index 1 and up; the caller of run() is 0
   // Jobs begun so far in the upper half, whether workers may still enter the last one, and how many
   // are at work on it.
   std::atomic<uint64_t> state_{0};
@@ -76,11 +83,13 @@ class ThreadPool {
   std::atomic<int64_t> next_task_{0};
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<int> active_count_{1};
 
   // Only for those who have spun in vain.
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable done_;
+  std::condition_variable activated_;
   std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
   std::exception_ptr error_;  // guarded by mutex_

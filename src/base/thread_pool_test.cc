@@ -142,6 +142,70 @@ TEST(ThreadPool, AllThreadsTakePart) {
   EXPECT_TRUE(threads.contains(std::this_thread::get_id()));
 }
 
+TEST_P(EveryThreadCount, FewerThreadsDoTheSameWork) {
+  ThreadPool pool(GetParam());
+  for (int round = 0; round < 30; ++round) {
+    for (int active = 1; active <= GetParam(); ++active) {
+      pool.set_active_count(active);
+      EXPECT_EQ(pool.active_count(), active);
+      std::vector<std::atomic<int>> runs(100);
+      pool.run(100, [&](int64_t task) { ++runs[static_cast<size_t>(task)]; });
+      for (const auto& count : runs) ASSERT_EQ(count, 1);
+    }
+  }
+  EXPECT_EQ(pool.thread_count(), GetParam());
+}
+
+TEST(ThreadPool, NoMoreThreadsTakePartThanAreActive) {
+  ThreadPool pool(4);
+  for (const int active : {2, 1, 3, 4, 2}) {
+    pool.set_active_count(active);
+    std::mutex mutex;
+    std::set<std::thread::id> threads;
+    for (int job = 0; job < 20; ++job) {
+      pool.run(16, [&](int64_t) {
+        const std::lock_guard lock(mutex);
+        threads.insert(std::this_thread::get_id());
+      });
+    }
+    EXPECT_LE(threads.size(), static_cast<size_t>(active));
+  }
+}
+
+TEST(ThreadPool, ThreadsThatWereSentToSleepComeBack) {
+  ThreadPool pool(3);
+  pool.set_active_count(1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  pool.run(10, [](int64_t) {});
+  pool.set_active_count(3);
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  // A worker may come too late for a job, but not for all of them.
+  for (int job = 0; job < 2000 && threads.size() < 3; ++job) {
+    pool.run(3, [&](int64_t) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      const std::lock_guard lock(mutex);
+      threads.insert(std::this_thread::get_id());
+    });
+  }
+  EXPECT_EQ(threads.size(), 3u);
+}
+
+TEST(ThreadPool, ACountThatChangesDuringJobsLosesNothing) {
+  ThreadPool pool(4);
+  std::atomic<bool> done{false};
+  std::thread changer([&] {
+    for (int i = 0; !done; ++i) pool.set_active_count(1 + i % 4);
+  });
+  std::atomic<int64_t> total{0};
+  for (int job = 0; job < 2000; ++job) {
+    pool.run(7, [&](int64_t task) { total += task + 1; });
+  }
+  done = true;
+  changer.join();
+  EXPECT_EQ(total, 2000 * 28);
+}
+
 TEST(ThreadPool, NoThreadIsOurBug) { EXPECT_DEATH(ThreadPool pool(0), "internal error"); }
 
 }  // namespace
