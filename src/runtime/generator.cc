@@ -11,6 +11,8 @@
 namespace minim {
 namespace {
 
+constexpr double kEnergyReadSeconds = 0.5;  // between two looks at the meter
+
 class Stopwatch {
  public:
   double seconds() const {
@@ -50,15 +52,47 @@ Generator::Generator(Session& session, std::shared_ptr<const Tokenizer> tokenize
   }
 }
 
+std::optional<double> GenerationStatistics::joules_per_token() const {
+  const int64_t tokens = prompt_tokens + generated_tokens;
+  if (!energy || tokens <= 0) return std::nullopt;
+  return energy->joules / static_cast<double>(tokens);
+}
+
 void Generator::start(std::span<const TokenId> prompt, const ProgressSink& progress) {
+  if (options_.energy != nullptr) joules_start_ = options_.energy->read().joules;
+  if (options_.governor != nullptr) options_.governor->begin_work();
   const Stopwatch watch;
-  logits_ = session_.append(prompt, progress);
+  logits_ = session_.append(prompt, [&](const Progress& step) {
+    if (progress && !progress(step)) return false;
+    rest(GovernedWork::kPromptBatch);  // an interrupted rest is no end: whoever interrupts says so
+                                       // through `progress`
+    return true;
+  });
   sampler_.start(session_.tokens());
   statistics_.prompt_tokens = static_cast<int64_t>(prompt.size());
   statistics_.prompt_seconds = watch.seconds();
+  read_energy();
+}
+
+// What a governor asks for before the next piece of work. False where it was interrupted.
+bool Generator::rest(GovernedWork work) {
+  if (options_.governor == nullptr) return true;
+  const Stopwatch watch;
+  const bool goes_on = options_.governor->pause_before_next(work);
+  statistics_.rest_seconds += watch.seconds();
+  return goes_on;
+}
+
+void Generator::read_energy() {
+  if (options_.energy == nullptr) return;
+  Energy energy = options_.energy->read();
+  energy.joules -= joules_start_;
+  statistics_.energy = energy;
+  energy_read_seconds_ = statistics_.decode_seconds + statistics_.rest_seconds;
 }
 
 std::optional<TokenId> Generator::stop(StopReason reason) {
+  read_energy();
   stop_reason_ = reason;
   return std::nullopt;
 }
@@ -68,6 +102,7 @@ std::optional<TokenId> Generator::next() {
   if (options_.tokens_max >= 0 && statistics_.generated_tokens >= options_.tokens_max) {
     return stop(StopReason::kTokensMax);
   }
+  if (pending_ && !rest(GovernedWork::kToken)) return stop(StopReason::kCancelled);
   const Stopwatch watch;
   if (pending_) {
     if (session_.length() >= session_.context_tokens()) return stop(StopReason::kContextFull);
@@ -77,6 +112,10 @@ std::optional<TokenId> Generator::next() {
   MINIM_CHECK(!logits_.empty());
   pending_ = sampler_.sample(logits_);
   statistics_.decode_seconds += watch.seconds();
+  if (statistics_.decode_seconds + statistics_.rest_seconds >=
+      energy_read_seconds_ + kEnergyReadSeconds) {
+    read_energy();
+  }
   if (tokenizer_->ends_generation(*pending_)) return stop(StopReason::kEndOfText);
   const auto& stops = options_.stop_tokens;
   if (std::find(stops.begin(), stops.end(), *pending_) != stops.end()) {

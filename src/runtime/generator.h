@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/energy_meter.h"
 #include "base/progress.h"
+#include "runtime/governor.h"
 #include "runtime/sampler.h"
 #include "runtime/session.h"
 #include "text/tokenizer.h"
@@ -19,6 +21,10 @@ struct GeneratorOptions {
   SamplerOptions sampler;
   int64_t tokens_max = -1;  // generate at most this many; -1: until the model or the context ends
   std::vector<TokenId> stop_tokens;  // these end the text as the model's own end does
+  // Asked before each token, and after each batch of the prompt; must outlive the generator and
+  // govern the threads of the session's context. Null: full speed.
+  Governor* governor = nullptr;
+  EnergyMeter* energy = nullptr;  // must outlive the generator; null: the energy is not told
 };
 
 enum class StopReason {
@@ -38,7 +44,13 @@ struct GenerationStatistics {
   int64_t generated_tokens = 0;
   double prompt_seconds = 0;  // reading the prompt: the time to the first token
   int64_t decode_steps = 0;   // forward passes after the prompt's
-  double decode_seconds = 0;  // sampling included
+  double decode_seconds = 0;  // sampling included, rests of a governor not
+  double rest_seconds = 0;    // that a governor asked for
+  // Of everything since start(), where an EnergyMeter was given.
+  std::optional<Energy> energy;
+
+  // Joules for each token that was read or generated; nothing where the energy is not known.
+  std::optional<double> joules_per_token() const;
 };
 
 class Generator {
@@ -61,6 +73,8 @@ class Generator {
 
  private:
   std::optional<TokenId> stop(StopReason reason);
+  bool rest(GovernedWork work);
+  void read_energy();
 
   Session& session_;
   std::shared_ptr<const Tokenizer> tokenizer_;
@@ -70,6 +84,8 @@ class Generator {
   std::optional<TokenId> pending_;  // sampled, not yet in the cache
   StopReason stop_reason_ = StopReason::kRunning;
   GenerationStatistics statistics_;
+  double joules_start_ = 0;
+  double energy_read_seconds_ = 0;  // of decoding and rest, at the last look
 };
 
 }  // namespace minim

@@ -7,12 +7,18 @@ namespace minim {
 TextGenerator::TextGenerator(Session& session, std::shared_ptr<const Tokenizer> tokenizer,
                              const TextGeneratorOptions& options)
     : generator_(session, tokenizer, options.generator),
+      governor_(options.generator.governor),
       output_(std::move(tokenizer), options.stop_strings, options.decode) {}
 
 void TextGenerator::start(std::span<const TokenId> prompt, const ProgressSink& progress) {
   generator_.start(prompt, [&](const Progress& step) {
     return !cancelled_.load(std::memory_order_relaxed) && (!progress || progress(step));
   });
+}
+
+void TextGenerator::cancel() {
+  cancelled_.store(true, std::memory_order_relaxed);
+  if (governor_ != nullptr) governor_->interrupt();
 }
 
 std::optional<GenerationEvent> TextGenerator::next() {

@@ -54,7 +54,7 @@ class TextGenerator {
   std::optional<GenerationEvent> next();
 
   // From any thread: the prompt is read no further, and the next event is kDone with kCancelled.
-  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  void cancel();
 
   const GenerationStatistics& statistics() const { return generator_.statistics(); }
 
@@ -62,6 +62,7 @@ class TextGenerator {
   GenerationEvent done(StopReason reason);
 
   Generator generator_;
+  Governor* governor_;
   TextOutput output_;
   std::atomic<bool> cancelled_{false};
   bool done_ = false;
