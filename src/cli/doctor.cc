@@ -205,7 +205,6 @@ OrderedJson model_json(const ModelReport& model, const Options& options) {
           {"scratch_bytes", model.memory.activation_bytes},
           {"depth", options.depth},
           {"bytes_per_generated_token", model.speed.token_bytes},
-          {"products_share", model.speed.products_share},
           {"generated_tokens_per_second", model.speed.generation_tokens_per_second},
           {"prompt_tokens_per_second", model.speed.prompt_tokens_per_second}};
 }

@@ -43,22 +43,40 @@ TEST_F(ForecastTest, AFileHasTheShapeOfItsConfig) {
 
 TEST_F(ForecastTest, SpeedsAreNumbersAndDepthAddsTheCache) {
   const ModelShape shape = model_shape(preset_config("bench-15m"), DataType::kQ4_0);
-  const Forecast near = forecast_speed(*context_, shape, {.prompt_tokens = 4});
+  const Forecast near =
+      forecast_speed(*context_, shape, {.prompt_tokens = 4, .reading_seconds = 0.001});
   EXPECT_TRUE(std::isfinite(near.generation_tokens_per_second));
   EXPECT_GT(near.generation_tokens_per_second, 0);
   EXPECT_GT(near.prompt_tokens_per_second, 0);
-  EXPECT_GT(near.products_share, 0);
-  EXPECT_LT(near.products_share, 1);
   EXPECT_EQ(near.token_bytes, shape.token_weight_bytes());
-  const Forecast far = forecast_speed(*context_, shape, {.depth = 64, .prompt_tokens = 4});
+  const Forecast far =
+      forecast_speed(*context_, shape, {.depth = 64, .prompt_tokens = 4, .reading_seconds = 0.001});
   EXPECT_EQ(far.token_bytes, near.token_bytes + 64 * 2.0 * 6 * 6 * 48 * 2);
+}
+
+// What is left out by far the most is still told: a small sample of a model of many layers.
+TEST_F(ForecastTest, FewLayersTellOfAll) {
+  ModelConfig config = preset_config("bench-15m");
+  const auto speed = [&](int layers) {
+    config.layer_count = layers;
+    const ForecastOptions options = {.prompt_tokens = 16,
+                                     .sample_bytes_max = 1 << 20,
+                                     .prompt_weights_max = 1e6,
+                                     .reading_seconds = 0.002};
+    return forecast_speed(*context_, model_shape(config, DataType::kQ4_0), options);
+  };
+  const Forecast few = speed(4);
+  const Forecast many = speed(200);
+  EXPECT_LT(many.generation_tokens_per_second, few.generation_tokens_per_second / 3);
+  EXPECT_LT(many.prompt_tokens_per_second, few.prompt_tokens_per_second / 3);
 }
 
 TEST_F(ForecastTest, RefusesWhatTheModelCannotHold) {
   const ModelShape shape = model_shape(preset_config("bench-15m"), DataType::kQ4_0);
   for (const ForecastOptions& options :
-       {ForecastOptions{.depth = -1}, ForecastOptions{.depth = 32768},
-        ForecastOptions{.prompt_tokens = 0}, ForecastOptions{.prompt_tokens = 5000}}) {
+       {ForecastOptions{.depth = -1}, ForecastOptions{.generated_tokens = 0},
+        ForecastOptions{.depth = 32768}, ForecastOptions{.prompt_tokens = 0},
+        ForecastOptions{.prompt_tokens = 5000}}) {
     EXPECT_THROW(forecast_speed(*context_, shape, options), Error);
   }
 }
