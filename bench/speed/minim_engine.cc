@@ -16,13 +16,21 @@ class MinimEngine : public Engine {
 
   Measurement measure(const BenchModel& model, const Workload& work) const override {
     if (work.kind == WorkKind::kStart) return measure_start(model);
-    std::vector<std::string> arguments = {"bench",        model.path.string(),
-                                          "--prompt",     std::to_string(work.prompt_tokens),
-                                          "--tokens",     std::to_string(work.generated_tokens),
-                                          "--depth",      std::to_string(work.depth),
-                                          "--sequences",  std::to_string(work.sequence_count),
-                                          "--cache-type", data_type_info(work.cache_type).name,
-                                          "-r",           std::to_string(repetitions(model, work)),
+    std::vector<std::string> arguments = {"bench",
+                                          model.path.string(),
+                                          "--prompt",
+                                          std::to_string(work.prompt_tokens),
+                                          "--tokens",
+                                          std::to_string(work.generated_tokens),
+                                          "--depth",
+                                          std::to_string(work.depth),
+                                          "--sequences",
+                                          std::to_string(work.sequence_count),
+                                          "--cache-type",
+                                          data_type_info(work.cache_type).name,
+                                          "-r",
+                                          std::to_string(repetitions(model, work)),
+                                          "--no-bandwidth",
                                           "--json"};
     arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
     const ProcessResult result = run(arguments, work.kind == WorkKind::kMemory);
@@ -30,11 +38,14 @@ class MinimEngine : public Engine {
     if (work.kind == WorkKind::kMemory) {
       return {static_cast<double>(result.resident_bytes_max) * 1e-6, ""};
     }
-    const char* key =
-        work.kind == WorkKind::kPrompt ? "prompt_tokens_per_second" : "generated_tokens_per_second";
+    const char* measured = work.kind == WorkKind::kPrompt ? "prompt_tokens" : "generated_tokens";
     try {
       const Json document = parse_json(result.output, "minim bench");
-      return {document.at(key).at("median").get<double>(), ""};
+      for (const Json& row : document.at("rows")) {
+        if (row.at(measured).get<int64_t>() == 0) continue;
+        return {row.at("tokens_per_second").at("median").get<double>(), ""};
+      }
+      return {0, "no such row in the JSON"};
     } catch (const Json::exception& error) {
       return {0, fmt::format("unexpected JSON: {}", error.what())};
     }

@@ -24,6 +24,10 @@ void add_engine_options(CLI::App& app, EngineOptions& options) {
   app.add_option("-t,--threads", options.threads, "Threads (default: one for each processor)")
       ->envname("MINIM_THREADS")
       ->check(CLI::Range(1, kThreadsMax));
+  add_output_options(app, options);
+}
+
+void add_output_options(CLI::App& app, EngineOptions& options) {
   app.add_flag("-v,--verbose", options.verbose, "Say more about what happens");
   app.add_flag("-q,--quiet", options.quiet, "No progress and no statistics");
 }

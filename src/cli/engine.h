@@ -24,6 +24,8 @@ struct EngineOptions {
   bool exact = false;  // float activations, where 8 bits would do
 };
 void add_engine_options(CLI::App& app, EngineOptions& options);
+// Of those, what is said beside the result; the threads are left to the command.
+void add_output_options(CLI::App& app, EngineOptions& options);
 // For commands that run a model.
 void add_precision_option(CLI::App& app, EngineOptions& options);
 

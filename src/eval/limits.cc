@@ -60,6 +60,11 @@ Limits LimitsProbe::read() {
   limits.bfloat16_operations = context_.kernels.bfloat16.probe_products == nullptr
                                    ? limits.float_operations
                                    : operations(context_.kernels.bfloat16.probe_products);
+  limits.bytes_per_second = read_bytes_per_second();
+  return limits;
+}
+
+double LimitsProbe::read_bytes_per_second() {
   volatile float sink = 0;
   const double seconds = median_seconds([&] {
     context_.threads.run_ranges(
@@ -67,8 +72,7 @@ Limits LimitsProbe::read() {
           sink = context_.kernels.probe_reads(memory_.get() + from, to - from);
         });
   });
-  limits.bytes_per_second = static_cast<double>(value_count_ * sizeof(float)) / seconds;
-  return limits;
+  return static_cast<double>(value_count_ * sizeof(float)) / seconds;
 }
 
 }  // namespace minim

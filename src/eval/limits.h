@@ -23,6 +23,8 @@ class LimitsProbe {
 
   // Medians of several short readings, together well under a second.
   Limits read();
+  // The first of them alone, in a tenth of a second.
+  double read_bytes_per_second();
 
  private:
   struct Release {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
-#include "base/rng.h"
-#include "runtime/kv_cache.h"
+#include "eval/speed_run.h"
 
 namespace minim {
 namespace {
@@ -19,23 +19,99 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void check_options(const Model& model, const SpeedOptions& options) {
+// One repetition after the other, and what has been done so far.
+class Measurement {
+ public:
+  Measurement(const Context& context, const Model& model, const SpeedTest& test,
+              const SpeedHooks& hooks)
+      : test_(test),
+        hooks_(hooks),
+        name_(speed_test_name(test)),
+        run_(context, model,
+             {.slots = test.depth + test.prompt_tokens + test.generated_tokens,
+              .sequence_count = test.sequence_count,
+              .batch_tokens = std::clamp(std::max(test.prompt_tokens, test.depth), int64_t{1},
+                                         test.batch_tokens),
+              .kv_type = test.kv_type}) {
+    total_ = test.sequence_count * test.depth + (test.repetitions + 1) * test.sequence_count *
+                                                    (test.prompt_tokens + test.generated_tokens);
+  }
+
+  void fill_to_depth() {
+    for (int64_t i = 0; i < test_.sequence_count; ++i) read(i, 0, test_.depth);
+  }
+
+  // Seconds until the first token could be chosen, 0 without a prompt.
+  double repeat() {
+    const auto start = Clock::now();
+    double first = 0;
+    for (int64_t i = 0; i < test_.sequence_count && test_.prompt_tokens > 0; ++i) {
+      read(i, test_.depth, test_.prompt_tokens);
+      if (i == 0) first = seconds_since(start);
+    }
+    const int64_t begin = test_.depth + test_.prompt_tokens;
+    for (int64_t i = 0; i < test_.generated_tokens; ++i) {
+      run_.step(begin + i);
+      advance(test_.sequence_count);
+    }
+    return first;
+  }
+
+  size_t cache_bytes() const { return run_.cache_bytes(); }
+
+ private:
+  void read(int64_t sequence, int64_t begin, int64_t count) {
+    for (int64_t done = 0; done < count; done += test_.batch_tokens) {
+      const int64_t rows = std::min(test_.batch_tokens, count - done);
+      run_.read(sequence, begin + done, rows, done + rows == count);
+      advance(rows);
+    }
+  }
+
+  void advance(int64_t tokens) {
+    done_ += tokens;
+    report_progress(hooks_.progress, {.stage = name_,
+                                      .done = static_cast<uint64_t>(done_),
+                                      .total = static_cast<uint64_t>(total_),
+                                      .unit = "tokens"});
+  }
+
+  const SpeedTest& test_;
+  const SpeedHooks& hooks_;
+  std::string name_;
+  SpeedRun run_;
+  int64_t done_ = 0;
+  int64_t total_ = 0;
+};
+
+}  // namespace
+
+std::string speed_test_name(const SpeedTest& test) {
+  std::string name;
+  if (test.prompt_tokens > 0) name = fmt::format("pp{}", test.prompt_tokens);
+  if (test.generated_tokens > 0) {
+    name += fmt::format("{}tg{}", name.empty() ? "" : "+", test.generated_tokens);
+  }
+  if (test.depth > 0) name += fmt::format("@d{}", test.depth);
+  if (test.sequence_count > 1) name += fmt::format(" x{}", test.sequence_count);
+  return name;
+}
+
+void check_speed_test(const ModelConfig& config, const SpeedTest& test) {
   const auto require = [](bool condition, const char* what) {
     if (!condition) throw Error(ErrorCode::kInvalidArgument, fmt::format("speed: {}", what));
   };
-  require(options.prompt_tokens >= 0 && options.generated_tokens >= 0 && options.depth >= 0,
+  require(test.prompt_tokens >= 0 && test.generated_tokens >= 0 && test.depth >= 0,
           "numbers of tokens must not be negative");
-  require(options.prompt_tokens > 0 || options.generated_tokens > 0, "there is nothing to measure");
-  require(options.sequence_count >= 1 && options.sequence_count <= 1024,
+  require(test.prompt_tokens > 0 || test.generated_tokens > 0, "there is nothing to measure");
+  require(test.sequence_count >= 1 && test.sequence_count <= 1024,
           "there must be 1 to 1024 sequences");
-  require(options.repetitions >= 1, "there must be at least one repetition");
-  require(options.batch_tokens >= 1, "batches must hold at least one token");
-  const int64_t most = model.config().context_length;
-  int64_t longest = std::max(options.prompt_tokens, options.generated_tokens);
-  if (options.generated_tokens > 0) longest = std::max(longest, options.depth);
-  if (options.generated_tokens > 0 && longest <= most) {
-    longest = std::max(longest, options.depth + options.generated_tokens);
-  }
+  require(test.repetitions >= 1, "there must be at least one repetition");
+  require(test.batch_tokens >= 1, "batches must hold at least one token");
+  // Each by itself first, so that the sum cannot overflow.
+  const int64_t most = config.context_length;
+  int64_t longest = std::max({test.prompt_tokens, test.generated_tokens, test.depth});
+  if (longest <= most) longest = test.prompt_tokens + test.generated_tokens + test.depth;
   if (longest > most) {
     throw Error(
         ErrorCode::kInvalidArgument,
@@ -43,137 +119,54 @@ void check_options(const Model& model, const SpeedOptions& options) {
   }
 }
 
-// Caches, and the buffers of one forward pass over all of them.
-class Bench {
- public:
-  Bench(const Context& context, const Model& model, const SpeedOptions& options)
-      : context_(context),
-        model_(model),
-        options_(options),
-        pool_(std::make_shared<KvPool>(model.kv_layout(options.kv_type))),
-        rows_max_(
-            std::max(std::min(options.batch_tokens, std::max(options.prompt_tokens, options.depth)),
-                     options.sequence_count)),
-        activations_(model.config(), rows_max_) {
-    const int64_t slots =
-        std::max({options.prompt_tokens, options.depth + options.generated_tokens, int64_t{1}});
-    for (int64_t i = 0; i < options.sequence_count; ++i) caches_.emplace_back(pool_, slots);
-    logits_.resize(static_cast<size_t>(options.sequence_count * model.config().vocabulary_size));
-  }
-
-  // Reads `count` tokens into the empty cache of one sequence.
-  void read(int64_t sequence, int64_t count) {
-    KvCache& cache = caches_[static_cast<size_t>(sequence)];
-    cache.reserve(0, count);
-    for (int64_t begin = 0; begin < count; begin += options_.batch_tokens) {
-      const int64_t rows = std::min(options_.batch_tokens, count - begin);
-      fill(rows);
-      std::iota(positions_.begin(), positions_.end(), static_cast<int32_t>(begin));
-      const SequenceChunk chunk{
-          .begin = 0, .count = rows, .first_slot = begin, .cache = cache.view()};
-      const auto last = static_cast<int32_t>(rows - 1);
-      forward({&chunk, 1}, {&last, begin + rows == count ? size_t{1} : size_t{0}});
-    }
-  }
-
-  // One more token for every sequence.
-  void step(int64_t length) {
-    const int64_t rows = options_.sequence_count;
-    fill(rows);
-    std::fill(positions_.begin(), positions_.end(), static_cast<int32_t>(length));
-    outputs_.resize(static_cast<size_t>(rows));
-    std::iota(outputs_.begin(), outputs_.end(), 0);
-    chunks_.clear();
-    for (int64_t i = 0; i < rows; ++i) {
-      KvCache& cache = caches_[static_cast<size_t>(i)];
-      cache.reserve(length, length + 1);
-      chunks_.push_back({.begin = i, .count = 1, .first_slot = length, .cache = cache.view()});
-    }
-    forward(chunks_, outputs_);
-  }
-
-  size_t cache_bytes() const {
-    size_t bytes = 0;
-    for (const KvCache& cache : caches_) bytes += cache.bytes();
-    return bytes;
-  }
-
- private:
-  void fill(int64_t rows) {
-    tokens_.resize(static_cast<size_t>(rows));
-    positions_.resize(static_cast<size_t>(rows));
-    const auto vocabulary = static_cast<uint32_t>(model_.config().vocabulary_size);
-    for (int32_t& token : tokens_) token = static_cast<int32_t>(rng_.below(vocabulary));
-  }
-
-  void forward(std::span<const SequenceChunk> chunks, std::span<const int32_t> outputs) {
-    const int64_t width = model_.config().vocabulary_size;
-    model_.forward(
-        context_,
-        {.tokens = tokens_, .positions = positions_, .chunks = chunks, .outputs = outputs},
-        activations_, {logits_.data(), static_cast<int64_t>(outputs.size()), width, width});
-  }
-
-  const Context& context_;
-  const Model& model_;
-  const SpeedOptions& options_;
-  std::shared_ptr<KvPool> pool_;
-  int64_t rows_max_;
-  Activations activations_;
-  std::vector<KvCache> caches_;
-  std::vector<float> logits_;
-  std::vector<int32_t> tokens_;
-  std::vector<int32_t> positions_;
-  std::vector<int32_t> outputs_;
-  std::vector<SequenceChunk> chunks_;
-  Rng rng_{1};
-};
-
-}  // namespace
-
-double SpeedSamples::median() const {
-  std::vector<double> sorted = rates;
+SampleStatistics sample_statistics(std::span<const double> samples) {
+  MINIM_CHECK(!samples.empty());
+  std::vector<double> sorted(samples.begin(), samples.end());
   std::sort(sorted.begin(), sorted.end());
+  const auto count = static_cast<double>(sorted.size());
   const size_t middle = sorted.size() / 2;
-  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  SampleStatistics statistics;
+  statistics.mean = std::accumulate(sorted.begin(), sorted.end(), 0.0) / count;
+  double squares = 0;
+  for (const double value : sorted) {
+    squares += (value - statistics.mean) * (value - statistics.mean);
+  }
+  statistics.standard_deviation = sorted.size() > 1 ? std::sqrt(squares / (count - 1)) : 0;
+  statistics.median =
+      sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  statistics.min = sorted.front();
+  statistics.max = sorted.back();
+  return statistics;
 }
 
-double SpeedSamples::min() const { return *std::min_element(rates.begin(), rates.end()); }
-double SpeedSamples::max() const { return *std::max_element(rates.begin(), rates.end()); }
-
 SpeedResult measure_speed(const Context& context, const std::shared_ptr<const Model>& model,
-                          const SpeedOptions& options, const ProgressSink& progress) {
-  check_options(*model, options);
-  Bench bench(context, *model, options);
+                          const SpeedTest& test, const SpeedHooks& hooks) {
+  check_speed_test(model->config(), test);
+  Measurement measurement(context, *model, test, hooks);
+  measurement.fill_to_depth();
+  measurement.repeat();  // brings weights and caches into memory
   SpeedResult result;
-  result.weight_bytes = model->weight_bytes();
-  const auto report = [&](int64_t done) {
-    report_progress(progress, {.stage = "measuring",
-                               .done = static_cast<uint64_t>(done),
-                               .total = static_cast<uint64_t>(options.repetitions + 1),
-                               .unit = "runs"});
-  };
-  for (int64_t run = 0; run <= options.repetitions && options.prompt_tokens > 0; ++run) {
+  const double tokens =
+      static_cast<double>((test.prompt_tokens + test.generated_tokens) * test.sequence_count);
+  const double joules_start = hooks.energy != nullptr ? hooks.energy->read().joules : 0;
+  for (int64_t i = 0; i < test.repetitions; ++i) {
     const auto start = Clock::now();
-    bench.read(0, options.prompt_tokens);
-    const double seconds = seconds_since(start);
-    if (run == 0) continue;  // brings weights and caches into memory
-    result.prompt.rates.push_back(static_cast<double>(options.prompt_tokens) / seconds);
+    const double first = measurement.repeat();
+    result.rates.push_back(tokens / seconds_since(start));
+    if (test.prompt_tokens > 0) result.first_token_seconds.push_back(first);
   }
-  if (options.generated_tokens > 0) {
-    for (int64_t i = 0; i < options.sequence_count; ++i) bench.read(i, options.depth);
+  if (hooks.energy != nullptr) {
+    const Energy energy = hooks.energy->read();
+    result.joules_per_token =
+        (energy.joules - joules_start) / (tokens * static_cast<double>(test.repetitions));
+    result.energy_source = energy.source;
   }
-  for (int64_t run = 0; run <= options.repetitions && options.generated_tokens > 0; ++run) {
-    report(run);
-    const auto start = Clock::now();
-    for (int64_t i = 0; i < options.generated_tokens; ++i) bench.step(options.depth + i);
-    const double seconds = seconds_since(start);
-    if (run == 0) continue;
-    result.generation.rates.push_back(
-        static_cast<double>(options.generated_tokens * options.sequence_count) / seconds);
-  }
-  report(options.repetitions + 1);
-  result.cache_bytes = bench.cache_bytes();
+  result.cache_bytes = measurement.cache_bytes();
+  const KvLayout layout = model->kv_layout(test.kv_type);
+  const double seen = static_cast<double>(test.depth + test.prompt_tokens) +
+                      static_cast<double>(test.generated_tokens) / 2;
+  result.step_bytes = seen * static_cast<double>(layout.block_bytes()) / layout.block_tokens *
+                      static_cast<double>(test.sequence_count);
   return result;
 }
 

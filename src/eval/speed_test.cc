@@ -13,10 +13,10 @@
 namespace minim {
 namespace {
 
-class SpeedTest : public ::testing::Test {
+class SpeedTestTest : public ::testing::Test {
  protected:
-  SpeedResult measure(const SpeedOptions& options, const ProgressSink& progress = {}) const {
-    return measure_speed(*context_, tiny_.model, options, progress);
+  SpeedResult measure(const SpeedTest& test, const SpeedHooks& hooks = {}) const {
+    return measure_speed(*context_, tiny_.model, test, hooks);
   }
 
   testing::TemporaryFolder folder_;
@@ -24,83 +24,121 @@ class SpeedTest : public ::testing::Test {
   testing::TinyModel tiny_ = testing::make_tiny_model(*context_, folder_.path() / "tiny.gguf");
 };
 
-void expect_rates(const SpeedSamples& samples, size_t count) {
-  ASSERT_EQ(samples.rates.size(), count);
-  for (const double rate : samples.rates) {
+void expect_rates(const SpeedResult& result, size_t count) {
+  ASSERT_EQ(result.rates.size(), count);
+  for (const double rate : result.rates) {
     EXPECT_GT(rate, 0);
     EXPECT_TRUE(std::isfinite(rate));
   }
-  EXPECT_LE(samples.min(), samples.median());
-  EXPECT_LE(samples.median(), samples.max());
 }
 
-TEST(SpeedSamplesTest, TheMedianIsTheMiddleOrTheMeanOfTwo) {
-  EXPECT_EQ((SpeedSamples{{3, 1, 2}}).median(), 2);
-  EXPECT_EQ((SpeedSamples{{4, 1, 3, 2}}).median(), 2.5);
-  EXPECT_EQ((SpeedSamples{{4, 1, 3, 2}}).min(), 1);
-  EXPECT_EQ((SpeedSamples{{4, 1, 3, 2}}).max(), 4);
+TEST(SampleStatistics, AreThoseOfSmallSamples) {
+  const double three[] = {3, 1, 2};
+  EXPECT_EQ(sample_statistics(three).mean, 2);
+  EXPECT_EQ(sample_statistics(three).median, 2);
+  EXPECT_EQ(sample_statistics(three).standard_deviation, 1);
+  const double four[] = {4, 1, 3, 2};
+  EXPECT_EQ(sample_statistics(four).median, 2.5);
+  EXPECT_EQ(sample_statistics(four).min, 1);
+  EXPECT_EQ(sample_statistics(four).max, 4);
+  EXPECT_NEAR(sample_statistics(four).standard_deviation, std::sqrt(5.0 / 3), 1e-12);
+  const double one[] = {7};
+  EXPECT_EQ(sample_statistics(one).standard_deviation, 0);
 }
 
-TEST_F(SpeedTest, GivesOneRateForEachRepetition) {
-  const auto result = measure({.prompt_tokens = 7, .generated_tokens = 3, .repetitions = 2});
-  expect_rates(result.prompt, 2);
-  expect_rates(result.generation, 2);
-  EXPECT_EQ(result.weight_bytes, tiny_.model->weight_bytes());
+TEST(SpeedTestName, IsWhatPeersCallIt) {
+  EXPECT_EQ(speed_test_name({.prompt_tokens = 512}), "pp512");
+  EXPECT_EQ(speed_test_name({.generated_tokens = 128}), "tg128");
+  EXPECT_EQ(speed_test_name({.prompt_tokens = 512, .generated_tokens = 128}), "pp512+tg128");
+  EXPECT_EQ(speed_test_name({.generated_tokens = 128, .depth = 4096}), "tg128@d4096");
+  EXPECT_EQ(speed_test_name({.generated_tokens = 128, .sequence_count = 8}), "tg128 x8");
 }
 
-TEST_F(SpeedTest, MeasuresOnlyWhatIsAskedFor) {
-  const auto prompt = measure({.prompt_tokens = 5, .generated_tokens = 0, .repetitions = 1});
-  expect_rates(prompt.prompt, 1);
-  EXPECT_TRUE(prompt.generation.rates.empty());
-  const auto generation = measure({.prompt_tokens = 0, .generated_tokens = 2, .repetitions = 1});
-  EXPECT_TRUE(generation.prompt.rates.empty());
-  expect_rates(generation.generation, 1);
+TEST_F(SpeedTestTest, GivesOneRateForEachRepetition) {
+  const auto prompt = measure({.prompt_tokens = 7, .repetitions = 2});
+  expect_rates(prompt, 2);
+  ASSERT_EQ(prompt.first_token_seconds.size(), 2u);
+  EXPECT_LE(prompt.first_token_seconds[0], 7 / prompt.rates[0] * 1.001);
+  const auto generation = measure({.generated_tokens = 3, .repetitions = 3});
+  expect_rates(generation, 3);
+  EXPECT_TRUE(generation.first_token_seconds.empty());
+  const auto both = measure({.prompt_tokens = 7, .generated_tokens = 30, .repetitions = 1});
+  expect_rates(both, 1);
+  EXPECT_LT(both.first_token_seconds.at(0), 37 / both.rates[0]);
 }
 
 // However prompts are cut into batches, the caches hold every token of every sequence.
-TEST_F(SpeedTest, CachesHoldTheDepthOfEverySequence) {
-  const SpeedOptions one = {
-      .prompt_tokens = 0, .generated_tokens = 2, .depth = 40, .batch_tokens = 16, .repetitions = 1};
-  SpeedOptions several = one;
+TEST_F(SpeedTestTest, CachesHoldTheDepthOfEverySequence) {
+  const SpeedTest one = {.generated_tokens = 2, .depth = 40, .batch_tokens = 16, .repetitions = 1};
+  SpeedTest several = one;
   several.sequence_count = 3;
-  SpeedOptions fine = several;
+  SpeedTest fine = several;
   fine.kv_type = DataType::kF32;
   const auto result = measure(several);
-  expect_rates(result.generation, 1);
+  expect_rates(result, 1);
   EXPECT_GT(result.cache_bytes, 0u);
   EXPECT_EQ(result.cache_bytes, 3 * measure(one).cache_bytes);
   EXPECT_GT(measure(fine).cache_bytes, result.cache_bytes);
+  // 41 tokens on average, two layers, keys and values of two heads of 16 in half precision.
+  EXPECT_EQ(result.step_bytes, 3 * 41 * 2 * 2 * 2 * 16 * 2);
 }
 
-TEST_F(SpeedTest, StopsWhenAskedTo) {
-  const auto stop = [](const Progress&) { return false; };
+TEST_F(SpeedTestTest, PromptsAreReadBehindTheDepth) {
+  const auto near = measure({.prompt_tokens = 20, .repetitions = 1});
+  const auto far = measure({.prompt_tokens = 20, .depth = 64, .repetitions = 1});
+  expect_rates(far, 1);
+  EXPECT_EQ(far.cache_bytes, 3 * near.cache_bytes) << "blocks of 32 tokens";
+}
+
+TEST_F(SpeedTestTest, TellsWhatATokenTakes) {
+  double processor = 0;
+  EnergyMeter meter({.watts_per_core = 2,
+                     .root = folder_.path(),
+                     .clock = [] { return 0.0; },
+                     .processor = [&] { return processor += 5; }});
+  const auto result = measure({.generated_tokens = 4, .repetitions = 5}, {.energy = &meter});
+  // The meter is read twice, five seconds of processor time apart: 10 J for 20 tokens.
+  ASSERT_TRUE(result.joules_per_token);
+  EXPECT_DOUBLE_EQ(*result.joules_per_token, 0.5);
+  EXPECT_EQ(result.energy_source, EnergySource::kEstimate);
+  EXPECT_FALSE(measure({.generated_tokens = 1, .repetitions = 1}).joules_per_token);
+}
+
+TEST_F(SpeedTestTest, StopsWhenAskedToAtTheNextToken) {
+  int calls = 0;
+  const auto stop = [&](const Progress& progress) {
+    EXPECT_EQ(progress.stage, "tg100");
+    EXPECT_EQ(progress.total, 200u);
+    return ++calls < 3;
+  };
   try {
-    measure({.prompt_tokens = 0, .generated_tokens = 1, .repetitions = 1}, stop);
+    measure({.generated_tokens = 100, .repetitions = 1}, {.progress = stop});
     FAIL() << "was not stopped";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kCancelled);
   }
+  EXPECT_EQ(calls, 3);
 }
 
-TEST_F(SpeedTest, RefusesOptionsThatMakeNoSense) {
+TEST_F(SpeedTestTest, RefusesTestsThatMakeNoSense) {
   const int64_t context = tiny_.model->config().context_length;
-  const SpeedOptions refused[] = {
-      {.prompt_tokens = 0, .generated_tokens = 0},
-      {.prompt_tokens = -1},
+  const SpeedTest refused[] = {
+      {},
+      {.prompt_tokens = -1, .generated_tokens = 5},
       {.generated_tokens = -1},
-      {.depth = -1},
-      {.sequence_count = 0},
-      {.sequence_count = 1025},
-      {.batch_tokens = 0},
-      {.repetitions = 0},
-      {.prompt_tokens = context + 1, .generated_tokens = 0},
-      {.prompt_tokens = 0, .generated_tokens = 2, .depth = context - 1},
+      {.prompt_tokens = 5, .depth = -1},
+      {.prompt_tokens = 5, .sequence_count = 0},
+      {.prompt_tokens = 5, .sequence_count = 1025},
+      {.prompt_tokens = 5, .batch_tokens = 0},
+      {.prompt_tokens = 5, .repetitions = 0},
+      {.prompt_tokens = context + 1},
+      {.generated_tokens = 2, .depth = context - 1},
       {.prompt_tokens = 1, .depth = std::numeric_limits<int64_t>::max()},
   };
-  for (const SpeedOptions& options : refused) {
+  for (const SpeedTest& test : refused) {
     try {
-      measure(options);
-      ADD_FAILURE() << "accepted option set " << &options - refused;
+      measure(test);
+      ADD_FAILURE() << "accepted test " << &test - refused;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument) << error.what();
     }
