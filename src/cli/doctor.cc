@@ -14,9 +14,12 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/machine.h"
+#include "base/process_memory.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/governor_options.h"
+#include "cli/power_report.h"
 #include "cli/terminal.h"
 #include "eval/forecast.h"
 #include "eval/limits.h"
@@ -38,6 +41,8 @@ struct Options {
   int64_t depth = 0;
   DataType cache_type = DataType::kF16;
   EngineOptions engine;
+  GovernorOptions governor;
+  std::string root = "/";  // where /proc and /sys are
   bool json = false;
 };
 
@@ -46,7 +51,8 @@ struct ModelReport {
   uint64_t parameters = 0;
   int64_t context_tokens = 0;
   MemoryEstimate memory;
-  uint64_t cache_bytes = 0;  // of a full context
+  uint64_t cache_bytes = 0;    // of a full context
+  uint64_t program_bytes = 0;  // resident before the model is: code, the file's header
   uint64_t total_bytes = 0;
   bool fits = false;
   Forecast speed;
@@ -56,6 +62,7 @@ struct Report {
   Machine machine;
   Limits limits;
   std::vector<std::string> supported;
+  PowerReport power;
   std::optional<ModelReport> model;
   std::vector<std::string> warnings;
 };
@@ -84,8 +91,9 @@ ModelReport examine(const Options& options, const Engine& engine, const Machine&
   report.parameters = parameter_count(shape.config);
   report.cache_bytes =
       report.memory.kv_bytes_per_token * static_cast<uint64_t>(report.context_tokens);
-  report.total_bytes =
-      report.memory.weight_bytes + report.cache_bytes + report.memory.activation_bytes;
+  report.program_bytes = resident_bytes().value_or(0);
+  report.total_bytes = report.program_bytes + report.memory.weight_bytes + report.cache_bytes +
+                       report.memory.activation_bytes;
   report.fits = machine.memory_bytes == 0 || report.total_bytes <= machine.available_bytes;
   report.speed = forecast_speed(engine.context(), shape,
                                 {.depth = options.depth,
@@ -98,7 +106,7 @@ ModelReport examine(const Options& options, const Engine& engine, const Machine&
 std::string bytes_text(uint64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
 
 std::vector<std::string> find_warnings(const Report& report, const Engine& engine) {
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings = report.power.warnings;
   const Machine& machine = report.machine;
   const char* chosen = instruction_set_name(engine.context().kernels.set);
   if (machine.emulated) {
@@ -181,10 +189,12 @@ void print_model(const ModelReport& model, const Options& options) {
              format_count(static_cast<double>(model.parameters)));
   fmt::print("  {}: it takes {} with {} tokens of context\n", model.fits ? "fits" : "does not fit",
              bytes_text(model.total_bytes), model.context_tokens);
-  fmt::print("    weights     {}\n    cache       {}, {} a token in {}\n    scratch     {}\n",
-             bytes_text(model.memory.weight_bytes), bytes_text(model.cache_bytes),
-             bytes_text(model.memory.kv_bytes_per_token), data_type_info(options.cache_type).name,
-             bytes_text(model.memory.activation_bytes));
+  fmt::print(
+      "    weights     {}\n    cache       {}, {} a token in {}\n    scratch     {}\n"
+      "    program     {}\n",
+      bytes_text(model.memory.weight_bytes), bytes_text(model.cache_bytes),
+      bytes_text(model.memory.kv_bytes_per_token), data_type_info(options.cache_type).name,
+      bytes_text(model.memory.activation_bytes), bytes_text(model.program_bytes));
   fmt::print(
       "  expected speed\n    generation  {:.1f} tokens/s after {} tokens: {} read for each\n",
       model.speed.generation_tokens_per_second, options.depth,
@@ -203,6 +213,7 @@ OrderedJson model_json(const ModelReport& model, const Options& options) {
           {"cache_bytes", model.cache_bytes},
           {"cache_bytes_per_token", model.memory.kv_bytes_per_token},
           {"scratch_bytes", model.memory.activation_bytes},
+          {"program_bytes", model.program_bytes},
           {"depth", options.depth},
           {"bytes_per_generated_token", model.speed.token_bytes},
           {"generated_tokens_per_second", model.speed.generation_tokens_per_second},
@@ -235,6 +246,7 @@ void print_json(const Report& report, const Engine& engine, const Options& optio
                           {"float_operations_per_second", report.limits.float_operations},
                           {"environment", variables}};
   if (machine.memory_limit_bytes) document["memory_limit_bytes"] = *machine.memory_limit_bytes;
+  document["power"] = power_json(report.power);
   if (report.model) document["model"] = model_json(*report.model, options);
   document["warnings"] = report.warnings;
   fmt::print("{}\n", document.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
@@ -242,10 +254,12 @@ void print_json(const Report& report, const Engine& engine, const Options& optio
 
 int doctor(const Options& options) {
   const Engine engine(options.engine);
-  Report report = {.machine = read_machine()};
+  Report report = {.machine = read_machine(options.root)};
   for (const kernels::KernelTable* table : kernels::kernel_tables()) {
     if (cpu_supports(table->set)) report.supported.push_back(instruction_set_name(table->set));
   }
+  // Before anything is computed, which would heat and load the machine.
+  report.power = examine_power(engine, options.governor, options.root);
   report.limits = LimitsProbe(engine.context(), false).read();
   if (!options.model.empty()) report.model = examine(options, engine, report.machine);
   report.warnings = find_warnings(report, engine);
@@ -254,6 +268,7 @@ int doctor(const Options& options) {
     return kExitOk;
   }
   print_machine(report, engine);
+  print_power(report.power);
   if (report.model) print_model(*report.model, options);
   if (!report.warnings.empty()) fmt::print("\n");
   for (const std::string& warning : report.warnings) fmt::print("warning: {}\n", warning);
@@ -284,10 +299,17 @@ Action add_doctor(CLI::App& app) {
       ->capture_default_str();
   add_cache_type_option(app, options.cache_type);
   app.add_flag("--json", options.json, "Print JSON");
+  app.add_option("--system-root", options.root,
+                 "Folder with the /proc and /sys to look at, such as a host's in a container")
+      ->check(CLI::ExistingDirectory);
   add_precision_option(app, options.engine);
   add_engine_options(app, options.engine);
+  add_governor_options(app, options.governor);
   app.footer(
-      "Measures the machine for a second, and products of the model's shapes; no model is loaded.\n"
+      "Measures the machine for a second, and a sample of the model's shapes for some more; the\n"
+      "model itself is not loaded. The flags for heat, power and load say what a governor would "
+      "do\n"
+      "with this machine now.\n"
       "  minim doctor\n"
       "  minim doctor model.gguf --context 8192\n"
       "  minim doctor nano-tiny --type q4_0");
