@@ -28,6 +28,7 @@ Action add_tokenize(CLI::App& app);
 Action add_perplexity(CLI::App& app);
 Action add_bench(CLI::App& app);
 Action add_doctor(CLI::App& app);
+Action add_models(CLI::App& app);
 Action add_completion(CLI::App& app);
 
 }  // namespace minim::cli

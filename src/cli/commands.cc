@@ -5,7 +5,7 @@
 namespace minim::cli {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 10> kCommands = {{
+  static constexpr std::array<Command, 11> kCommands = {{
       {"run", "Generate text from a model", add_run},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
@@ -15,6 +15,7 @@ std::span<const Command> commands() {
       {"perplexity", "Measure how well a model predicts a text", add_perplexity},
       {"bench", "Measure how fast this machine runs a model", add_bench},
       {"doctor", "Show what this machine can do, and whether a model suits it", add_doctor},
+      {"models", "List the models at hand, and where each came from", add_models},
       {"completion", "Print a completion script for your shell", add_completion},
   }};
   return kCommands;

@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "cli/model_catalog.h"
 #include "cli/terminal.h"
 #include "formats/vocabulary.h"
 #include "kernels/registry.h"
@@ -38,7 +39,9 @@ void add_precision_option(CLI::App& app, EngineOptions& options) {
 }
 
 void add_model_options(CLI::App& app, ModelOptions& options) {
-  app.add_option("MODEL", options.path, "GGUF file, Hugging Face folder or llama2.c checkpoint")
+  app.add_option(
+         "MODEL", options.path,
+         "GGUF file, Hugging Face folder or llama2.c checkpoint, or the name of one (minim models)")
       ->required();
   app.add_option("--tokenizer", options.tokenizer,
                  "Tokenizer file of a llama2.c checkpoint (default: looked for beside it)");
@@ -86,7 +89,7 @@ Engine::Engine(const EngineOptions& options)
       precision_(options.exact ? MatmulPrecision::kFloat32 : MatmulPrecision::kInt8) {}
 
 std::shared_ptr<const ModelFile> open_model(const ModelOptions& options) {
-  return open_model_file(options.path, {.tokenizer = options.tokenizer});
+  return open_model_file(resolve_model(options.path), {.tokenizer = options.tokenizer});
 }
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const ModelFile& file) {

@@ -60,6 +60,8 @@ class Engine {
   MatmulPrecision precision_;
 };
 
+// A path, or else a name that `minim models` lists. Throws what resolve_model() and
+// open_model_file() throw.
 std::shared_ptr<const ModelFile> open_model(const ModelOptions& options);
 std::shared_ptr<const Tokenizer> open_tokenizer(const ModelFile& file);
 // Shows progress unless the engine is quiet.

@@ -6,6 +6,15 @@
 #include "text/utf8.h"
 
 namespace minim {
+namespace {
+
+// Unicode's controls of writing direction, which make a line read as something else.
+bool turns_text(uint32_t code) {
+  return code == 0x61c || code == 0x200e || code == 0x200f || (code >= 0x202a && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
+}  // namespace
 
 std::string printable(std::string_view text, size_t bytes_max) {
   std::string shown;
@@ -15,10 +24,10 @@ std::string printable(std::string_view text, size_t bytes_max) {
     const Utf8Character character = utf8_at(text, position);
     const auto first = static_cast<unsigned char>(text[position]);
     if (character.valid && character.code >= 0x20 &&
-        (character.code < 0x7f || character.code >= 0xa0)) {
+        (character.code < 0x7f || character.code >= 0xa0) && !turns_text(character.code)) {
       shown.append(text.substr(position, character.length));
     } else {
-      // Everything that is escaped is one byte, or a two-byte C1 control shown as its bytes.
+      // What is escaped is shown byte by byte; the rest of a longer character is no character.
       shown += fmt::format("\\x{:02x}", first);
       ++position;
       continue;

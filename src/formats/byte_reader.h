@@ -14,7 +14,8 @@ namespace minim {
 
 static_assert(std::endian::native == std::endian::little, "every format here is little-endian");
 
-// `text` for a message: control characters and broken UTF-8 escaped, cut after `bytes_max` bytes.
+// `text` for a message: control characters, those that turn the direction of writing, and broken
+// UTF-8 escaped; cut after `bytes_max` bytes.
 std::string printable(std::string_view text, size_t bytes_max = 100);
 
 class ByteReader {
