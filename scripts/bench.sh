@@ -13,8 +13,8 @@ need_packages build 'building the benchmarks'
 configure release
 if [[ -n $name && -f $MINIM_ROOT/bench/$name/CMakeLists.txt ]]; then
   program="$MINIM_ROOT/build/release/bench/$name/bench_$name"
-  if [[ $name == speed ]]; then
-    build release minim bench_speed
+  if [[ $name == speed || $name == doctor ]]; then
+    build release minim "bench_$name"
     exec "$program" --minim "$MINIM_ROOT/build/release/src/cli/minim" "$@"
   fi
   need_packages counts 'counting instructions'
