@@ -1,0 +1,105 @@
+#include "train/data/document_text.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "base/xxhash64.h"
+#include "text/utf8.h"
+#include "train/data/chat_document.h"
+
+namespace minim::train {
+namespace {
+
+// What makes `bytes` no text, if anything does.
+std::optional<Defect> text_defect(std::string_view bytes) {
+  if (bytes.find('\0') != std::string_view::npos) return Defect::kBinary;
+  if (!is_valid_utf8(bytes)) return Defect::kNotUtf8;
+  return std::nullopt;
+}
+
+void append_part(const std::string& part, std::string& text) {
+  if (!text.empty()) text += "\n\n";
+  text += part;
+}
+
+DocumentText text_of_chat(const OrderedJson& chat) {
+  DocumentText result;
+  for (const OrderedJson& message : chat.at("messages")) {
+    append_part(message.at("content").get_ref<const std::string&>(), result.text);
+  }
+  return result;
+}
+
+DocumentText text_of_fields(const OrderedJson& object, std::span<const std::string> fields) {
+  if (!object.is_object()) return {{}, Defect::kNoText, "it is no JSON object"};
+  DocumentText result;
+  bool found = false;
+  for (const std::string& field : fields) {
+    const auto value = object.find(field);
+    if (value == object.end() || value->is_null()) continue;
+    if (!value->is_string()) return {{}, Defect::kNoText, fmt::format("'{}' is no text", field)};
+    append_part(value->get_ref<const std::string&>(), result.text);
+    found = true;
+  }
+  if (!found) return {{}, Defect::kNoText, fmt::format("it has no '{}'", fields.front())};
+  return result;
+}
+
+}  // namespace
+
+const char* defect_name(Defect defect) {
+  static constexpr std::array<const char*, kDefectCount> kNames = {
+      "empty", "binary", "not UTF-8", "too long", "not JSON", "without text", "no conversation"};
+  return kNames[static_cast<size_t>(defect)];
+}
+
+uint64_t hash_document_text(std::string_view text) {
+  XxHash64 hash;
+  hash.update(text);
+  return hash.digest();
+}
+
+std::string_view trim_text(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n\f\v";
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+DocumentObject read_document_object(const RawDocument& document, DocumentFormat format) {
+  if (document.too_long) return {{}, Defect::kTooLong, {}};
+  if (const auto defect = text_defect(document.bytes)) return {{}, defect, {}};
+  OrderedJson object;
+  try {
+    object = parse_ordered_json(document.bytes, document.origin);
+  } catch (const Error& error) {
+    return {{}, Defect::kNotJson, error.what()};
+  }
+  if (format != DocumentFormat::kChat) return {std::move(object), {}, {}};
+  Result<OrderedJson> chat = parse_chat(object);
+  if (!chat) return {{}, Defect::kNoChat, chat.error().what()};
+  return {std::move(chat).value(), {}, {}};
+}
+
+DocumentText read_document_text(const RawDocument& document, DocumentFormat format,
+                                std::span<const std::string> fields) {
+  DocumentText result;
+  if (format == DocumentFormat::kText) {
+    result.text = document.bytes;
+  } else {
+    const DocumentObject read = read_document_object(document, format);
+    if (read.defect) return {{}, read.defect, read.problem};
+    result = format == DocumentFormat::kChat ? text_of_chat(read.object)
+                                             : text_of_fields(read.object, fields);
+    if (result.defect) return result;
+  }
+  // "\u0000" is well-formed JSON.
+  result.defect = text_defect(result.text);
+  if (!result.defect && trim_text(result.text).empty()) result.defect = Defect::kEmpty;
+  return result;
+}
+
+}  // namespace minim::train
