@@ -5,13 +5,16 @@
 namespace minim::cli {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 11> kCommands = {{
+  static constexpr std::array<Command, 14> kCommands = {{
       {"run", "Generate text from a model", add_run},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
       {"quantize", "Store a model's weights in fewer bits", add_quantize},
       {"init", "Write a model with random weights, for measuring", add_init},
       {"tokenize", "Show how a model's tokenizer cuts a text", add_tokenize},
+      {"tokenizer", "Learn a tokenizer from texts", add_tokenizer},
+      {"data", "Make the data of a training recipe ready", add_data},
+      {"report", "Draw the curves of a training run", add_report},
       {"perplexity", "Measure how well a model predicts a text", add_perplexity},
       {"bench", "Measure how fast this machine runs a model", add_bench},
       {"doctor", "Show what this machine can do, and whether a model suits it", add_doctor},

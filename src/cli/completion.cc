@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
@@ -22,6 +23,10 @@ std::vector<OptionHelp> options_of(const CLI::App& app) {
     for (const std::string& name : option->get_lnames()) {
       options.push_back({"--" + name, option->get_description()});
     }
+  }
+  // `minim tokenizer train` and its like: the options of what follows the command.
+  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (OptionHelp& option : options_of(*sub)) options.push_back(std::move(option));
   }
   return options;
 }
