@@ -113,7 +113,7 @@ class RecipeReader {
     if (path == "data") names.push_back("sources");
     const std::string nearest = nearest_name(name, names);
     throw_bad_recipe(where, fmt::format("'{}' is no key of {}; {}", name, path,
-                                        nearest.empty() ? "`minim train --keys` lists them"
+                                        nearest.empty() ? "`minim data --keys` lists them"
                                                         : "did you mean '" + nearest + "'?"));
   }
 

@@ -59,7 +59,7 @@ constexpr Mistake kMistakes[] = {
     {"steps: 10", "stepz: 10",
      "recipe: toy.yaml:13: 'stepz' is no key of training; did you mean 'steps'?"},
     {"steps: 10", "frobnicate: 10",
-     "recipe: toy.yaml:13: 'frobnicate' is no key of training; `minim train --keys` lists them"},
+     "recipe: toy.yaml:13: 'frobnicate' is no key of training; `minim data --keys` lists them"},
     {"training:", "traning:",
      "recipe: toy.yaml:13: 'traning' is no section; did you mean "
      "'training'?"},
