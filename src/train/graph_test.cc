@@ -106,7 +106,9 @@ TEST_P(GraphTest, LogitsAreTheRuntimes) {
   EXPECT_TRUE(context_.warnings().empty()) << context_.warnings().front();
 
   // And back: the exported file is loaded for training again, the same to the bit.
-  const TrainModel again(*context_, *open_model_file(path));
+  const TrainModel again(*context_, *open_model_file(path), {}, ParameterSet::Memory::kValues);
+  EXPECT_TRUE(again.parameters().gradients().empty());
+  EXPECT_FALSE(again.head().trains);
   EXPECT_TRUE(std::ranges::equal(again.parameters().values(), model.parameters().values()));
 }
 

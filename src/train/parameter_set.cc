@@ -62,12 +62,19 @@ void ParameterSet::lay_out(const std::vector<TensorSpec>& specs) {
   }
 }
 
-void ParameterSet::allocate() {
+void ParameterSet::allocate(Memory memory) {
   const size_t bytes = static_cast<size_t>(value_count_) * sizeof(float);
-  for (auto* memory : {&values_, &gradients_}) {
-    memory->reset(static_cast<float*>(std::aligned_alloc(kAlignValues * sizeof(float), bytes)));
-    if (*memory == nullptr) throw std::bad_alloc();
-    std::fill_n(memory->get(), value_count_, 0.0f);
+  const auto make = [&] {
+    auto* made = static_cast<float*>(std::aligned_alloc(kAlignValues * sizeof(float), bytes));
+    if (made == nullptr) throw std::bad_alloc();
+    std::fill_n(made, value_count_, 0.0f);
+    return made;
+  };
+  values_.reset(make());
+  if (memory == Memory::kReal) {
+    gradients_.reset(make());
+  } else {
+    for (ParameterInfo& info : infos_) info.trains = false;
   }
 }
 
@@ -75,14 +82,14 @@ ParameterSet::ParameterSet(const ModelConfig& config, const InitialWeights& init
                            Memory memory) {
   lay_out(required_specs(config));
   if (memory == Memory::kNone) return;
-  allocate();
+  allocate(memory);
   draw_all([&](const ParameterInfo& info) { return deviation_of(info, config, initial); },
            initial.seed);
 }
 
 ParameterSet::ParameterSet(const std::vector<TensorSpec>& specs, uint64_t seed, float deviation) {
   lay_out(specs);
-  allocate();
+  allocate(Memory::kReal);
   draw_all([&](const ParameterInfo&) { return deviation; }, seed);
 }
 
@@ -110,7 +117,7 @@ ParameterSet::ParameterSet(const Context& context, const ModelConfig& config, co
   std::erase_if(specs, [&](const TensorSpec& spec) { return file.find(spec.name) == nullptr; });
   lay_out(specs);
   if (memory == Memory::kNone) return;
-  allocate();
+  allocate(memory);
   context.threads.run(static_cast<int64_t>(infos_.size()), [&](int64_t i) {
     const ParameterInfo& info = infos_[static_cast<size_t>(i)];
     const TensorEntry& entry = *file.find(info.spec.name);
@@ -139,7 +146,7 @@ Parameter ParameterSet::get(std::string_view name) const {
   parameter.trains = info->trains;
   if (values_ != nullptr) {
     parameter.values = values_.get() + info->offset;
-    parameter.gradients = gradients_.get() + info->offset;
+    if (gradients_ != nullptr) parameter.gradients = gradients_.get() + info->offset;
   }
   return parameter;
 }

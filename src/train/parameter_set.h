@@ -46,8 +46,8 @@ struct InitialWeights {
 
 class ParameterSet {
  public:
-  // Only counts: no memory, for plans.
-  enum class Memory { kReal, kNone };
+  // Values and gradients; values alone, of which nothing trains (teachers); nothing (plans).
+  enum class Memory { kReal, kValues, kNone };
 
   // Random weights; the same for a seed, however many threads there are.
   ParameterSet(const ModelConfig& config, const InitialWeights& initial,
@@ -70,7 +70,9 @@ class ParameterSet {
   // Everything from end to end; between tensors lie some zeros.
   int64_t value_count() const { return value_count_; }
   std::span<float> values() const { return {values_.get(), size()}; }
-  std::span<float> gradients() const { return {gradients_.get(), size()}; }
+  std::span<float> gradients() const {
+    return {gradients_.get(), gradients_ == nullptr ? 0 : size()};
+  }
   void clear_gradients(const Context& context);
   // Weights alone, without the zeros.
   int64_t parameter_count() const;
@@ -85,7 +87,7 @@ class ParameterSet {
   size_t size() const { return values_ == nullptr ? 0 : static_cast<size_t>(value_count_); }
   void lay_out(const std::vector<TensorSpec>& specs);
   void draw_all(const std::function<float(const ParameterInfo&)>& deviation, uint64_t seed);
-  void allocate();
+  void allocate(Memory memory);
 
   std::vector<ParameterInfo> infos_;
   std::unordered_map<std::string, size_t> index_;

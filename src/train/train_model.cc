@@ -42,10 +42,11 @@ TrainModel::TrainModel(const Context& context, const ModelConfig& config, const 
   rebuild_graph(context);
 }
 
-TrainModel::TrainModel(const Context& context, const ModelFile& file, const GraphOptions& options)
+TrainModel::TrainModel(const Context& context, const ModelFile& file, const GraphOptions& options,
+                       ParameterSet::Memory memory)
     : config_(read_model_config(file)),
       metadata_(file.metadata()),
-      parameters_(context, config_, file),
+      parameters_(context, config_, file, memory),
       options_(options) {
   rebuild_graph(context);
 }

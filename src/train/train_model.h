@@ -22,7 +22,8 @@ class TrainModel {
   TrainModel(const Context& context, const ModelConfig& config, const Metadata& metadata,
              const InitialWeights& initial, const GraphOptions& options = {});
   // From any file that open_model_file() opens, its weights dequantised.
-  TrainModel(const Context& context, const ModelFile& file, const GraphOptions& options = {});
+  TrainModel(const Context& context, const ModelFile& file, const GraphOptions& options = {},
+             ParameterSet::Memory memory = ParameterSet::Memory::kReal);
 
   const ModelConfig& config() const { return config_; }
   const Metadata& metadata() const { return metadata_; }

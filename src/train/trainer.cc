@@ -85,6 +85,8 @@ Trainer::Trainer(const Context& context, TrainModel& model, const BatchSource& s
   require(!source.row_count() || *source.row_count() >= rows,
           fmt::format("{} steps need {} rows; the data has {}", options.schedule.step_count, rows,
                       source.row_count().value_or(0)));
+  require(held_out == nullptr || held_out->row_count().value_or(1) > 0,
+          "there are no held-out rows; hold more out, or look at none");
   state_.position.fingerprint = source.fingerprint();
   if (!options.checkpoint_folder.empty()) {
     checkpoints_.emplace(options.checkpoint_folder, fingerprint());

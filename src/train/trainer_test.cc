@@ -243,6 +243,8 @@ TEST(TrainerTest, WhatMakesNoSenseIsRefused) {
   refuse([](TrainerOptions& o) { o.average_decay = 1.0f; });
   const CountingSource few(kRowTokens, 48, 1, 39);
   EXPECT_THROW(Trainer(*context, toy.model, few, nullptr, toy.loss, toy_options(10)), Error);
+  const CountingSource none(kRowTokens, 48, 1, 0);
+  EXPECT_THROW(Trainer(*context, toy.model, toy.source, &none, toy.loss, toy_options(10)), Error);
   if (!has_bfloat16_gemm(*context)) {
     refuse([](TrainerOptions& o) { o.precision = GemmPrecision::kBfloat16; });
   }

@@ -162,7 +162,7 @@ std::span<const RecipeKey<DistillationRecipe>> section_keys() {
       {"stored", &D::stored, "a file of the teacher's predictions, read or else written once"},
       {"loss", &D::loss, "distance to the teacher's predictions", 0, 0,
        "forward_kl reverse_kl skewed_kl jensen_shannon"},
-      {"skew", &D::skew, "skewed_kl: share of the student in the mixture", 0, 0.99},
+      {"skew", &D::skew, "skewed_kl: share of the teacher in the mixture", 0, 0.99},
       {"temperature", &D::temperature, "of both predictions", 0.01, 100},
       {"hard_weight", &D::hard_weight, "share of the loss on the text itself", 0, 1},
       {"top_k", &D::top_k, "teacher's most likely tokens, the others as one; 0: all", 0, 65535},
