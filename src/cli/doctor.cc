@@ -14,11 +14,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/machine.h"
-#include "base/process_memory.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
 #include "cli/governor_options.h"
+#include "cli/model_memory.h"
 #include "cli/power_report.h"
 #include "cli/terminal.h"
 #include "eval/forecast.h"
@@ -50,11 +50,7 @@ struct ModelReport {
   std::string name;
   uint64_t parameters = 0;
   int64_t context_tokens = 0;
-  MemoryEstimate memory;
-  uint64_t cache_bytes = 0;    // of a full context
-  uint64_t program_bytes = 0;  // resident before the model is: code, the file's header
-  uint64_t total_bytes = 0;
-  bool fits = false;
+  ModelMemory memory;
   Forecast speed;
 };
 
@@ -70,15 +66,16 @@ struct Report {
 ModelReport examine(const Options& options, const Engine& engine, const Machine& machine) {
   ModelReport report = {.name = options.model};
   ModelShape shape;
+  MemoryEstimate estimate;
   const MemoryOptions memory_options = {.cache_type = options.cache_type};
   if (options.type) {
     shape = model_shape(preset_config(options.model), *options.type);
-    report.memory = estimate_memory(shape.config, *options.type, memory_options);
+    estimate = estimate_memory(shape.config, *options.type, memory_options);
     report.name += fmt::format(" as {}", data_type_info(*options.type).name);
   } else {
     const auto file = open_model({options.model, options.tokenizer});
     shape = model_shape(*file);
-    report.memory = estimate_memory(*file, memory_options);
+    estimate = estimate_memory(*file, memory_options);
   }
   const int64_t most = shape.config.context_length;
   report.context_tokens =
@@ -89,17 +86,12 @@ ModelReport examine(const Options& options, const Engine& engine, const Machine&
                             report.context_tokens, most));
   }
   report.parameters = parameter_count(shape.config);
-  report.cache_bytes =
-      report.memory.kv_bytes_per_token * static_cast<uint64_t>(report.context_tokens);
-  report.program_bytes = resident_bytes().value_or(0);
-  report.total_bytes = report.program_bytes + report.memory.weight_bytes + report.cache_bytes +
-                       report.memory.activation_bytes;
-  report.fits = machine.memory_bytes == 0 || report.total_bytes <= machine.available_bytes;
   report.speed = forecast_speed(engine.context(), shape,
                                 {.depth = options.depth,
                                  .prompt_tokens = std::min<int64_t>(512, most),
                                  .cache_type = options.cache_type,
                                  .precision = engine.precision()});
+  report.memory = examine_memory(estimate, report.context_tokens, machine);
   return report;
 }
 
@@ -140,11 +132,11 @@ std::vector<std::string> find_warnings(const Report& report, const Engine& engin
         "a container limits memory to {} of this machine's {}; raise its limit for larger models",
         bytes_text(*machine.memory_limit_bytes), bytes_text(machine.memory_bytes)));
   }
-  if (report.model && !report.model->fits) {
-    warnings.push_back(
-        fmt::format("the model wants {}, and {} are available; use fewer bits a weight (minim "
-                    "quantize), a shorter --context or --cache-type q8_0, or close programs",
-                    bytes_text(report.model->total_bytes), bytes_text(machine.available_bytes)));
+  if (report.model && !report.model->memory.fits) {
+    warnings.push_back(fmt::format(
+        "the model wants {}, and {} are available; use fewer bits a weight (minim "
+        "quantize), a shorter --context or --cache-type q8_0, or close programs",
+        bytes_text(report.model->memory.total_bytes), bytes_text(machine.available_bytes)));
   }
   return warnings;
 }
@@ -187,14 +179,15 @@ void print_machine(const Report& report, const Engine& engine) {
 void print_model(const ModelReport& model, const Options& options) {
   fmt::print("\nmodel {}, {} weights\n", model.name,
              format_count(static_cast<double>(model.parameters)));
-  fmt::print("  {}: it takes {} with {} tokens of context\n", model.fits ? "fits" : "does not fit",
-             bytes_text(model.total_bytes), model.context_tokens);
+  fmt::print("  {}: it takes {} with {} tokens of context\n",
+             model.memory.fits ? "fits" : "does not fit", bytes_text(model.memory.total_bytes),
+             model.context_tokens);
   fmt::print(
       "    weights     {}\n    cache       {}, {} a token in {}\n    scratch     {}\n"
       "    program     {}\n",
-      bytes_text(model.memory.weight_bytes), bytes_text(model.cache_bytes),
-      bytes_text(model.memory.kv_bytes_per_token), data_type_info(options.cache_type).name,
-      bytes_text(model.memory.activation_bytes), bytes_text(model.program_bytes));
+      bytes_text(model.memory.estimate.weight_bytes), bytes_text(model.memory.cache_bytes),
+      bytes_text(model.memory.estimate.kv_bytes_per_token), data_type_info(options.cache_type).name,
+      bytes_text(model.memory.estimate.activation_bytes), bytes_text(model.memory.program_bytes));
   fmt::print(
       "  expected speed\n    generation  {:.1f} tokens/s after {} tokens: {} read for each\n",
       model.speed.generation_tokens_per_second, options.depth,
@@ -205,15 +198,15 @@ void print_model(const ModelReport& model, const Options& options) {
 OrderedJson model_json(const ModelReport& model, const Options& options) {
   return {{"name", model.name},
           {"parameters", model.parameters},
-          {"fits", model.fits},
+          {"fits", model.memory.fits},
           {"context_tokens", model.context_tokens},
           {"cache_type", data_type_info(options.cache_type).name},
-          {"total_bytes", model.total_bytes},
-          {"weight_bytes", model.memory.weight_bytes},
-          {"cache_bytes", model.cache_bytes},
-          {"cache_bytes_per_token", model.memory.kv_bytes_per_token},
-          {"scratch_bytes", model.memory.activation_bytes},
-          {"program_bytes", model.program_bytes},
+          {"total_bytes", model.memory.total_bytes},
+          {"weight_bytes", model.memory.estimate.weight_bytes},
+          {"cache_bytes", model.memory.cache_bytes},
+          {"cache_bytes_per_token", model.memory.estimate.kv_bytes_per_token},
+          {"scratch_bytes", model.memory.estimate.activation_bytes},
+          {"program_bytes", model.memory.program_bytes},
           {"depth", options.depth},
           {"bytes_per_generated_token", model.speed.token_bytes},
           {"generated_tokens_per_second", model.speed.generation_tokens_per_second},

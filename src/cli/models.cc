@@ -12,18 +12,17 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/machine.h"
-#include "base/process_memory.h"
 #include "base/sha256.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
 #include "cli/model_card.h"
 #include "cli/model_catalog.h"
+#include "cli/model_memory.h"
 #include "cli/model_summary.h"
 #include "cli/terminal.h"
 #include "eval/forecast.h"
 #include "formats/byte_reader.h"
-#include "model/memory.h"
 
 namespace minim::cli {
 namespace {
@@ -43,7 +42,7 @@ struct Options {
 struct Fit {
   uint64_t bytes_needed = 0;
   bool fits = false;
-  double generated_tokens_per_second = 0;  // 0 where it does not fit
+  double generated_tokens_per_second = 0;  // if it did
   double prompt_tokens_per_second = 0;
 };
 
@@ -79,19 +78,15 @@ std::string digest_of(const Path& path, const Options& options) {
 
 Fit examine_fit(const Engine& engine, const ModelFile& file) {
   const ModelShape shape = model_shape(file);
-  const MemoryEstimate memory = estimate_memory(file);
   const int64_t context = std::min(shape.config.context_length, kContextTokens);
-  Fit fit;
-  fit.bytes_needed = resident_bytes().value_or(0) + memory.weight_bytes + memory.activation_bytes +
-                     memory.kv_bytes_per_token * static_cast<uint64_t>(context);
   const Machine machine = read_machine();
-  fit.fits = machine.memory_bytes == 0 || fit.bytes_needed <= machine.available_bytes;
-  if (!fit.fits) return fit;
   const Forecast speed =
       forecast_speed(engine.context(), shape, {.prompt_tokens = std::min<int64_t>(512, context)});
-  fit.generated_tokens_per_second = speed.generation_tokens_per_second;
-  fit.prompt_tokens_per_second = speed.prompt_tokens_per_second;
-  return fit;
+  const ModelMemory memory = examine_memory(estimate_memory(file), context, machine);
+  return {.bytes_needed = memory.total_bytes,
+          .fits = memory.fits,
+          .generated_tokens_per_second = speed.generation_tokens_per_second,
+          .prompt_tokens_per_second = speed.prompt_tokens_per_second};
 }
 
 // Nothing that a file holds stops the list.
@@ -187,12 +182,10 @@ void print_table(const std::vector<Listed>& models, const Options& options) {
 
 OrderedJson fit_json(const Listed& listed) {
   if (!listed.fit) return {{"problem", listed.fit_problem}};
-  OrderedJson json = {{"fits", listed.fit->fits}, {"bytes_needed", listed.fit->bytes_needed}};
-  if (listed.fit->fits) {
-    json["generated_tokens_per_second"] = listed.fit->generated_tokens_per_second;
-    json["prompt_tokens_per_second"] = listed.fit->prompt_tokens_per_second;
-  }
-  return json;
+  return {{"fits", listed.fit->fits},
+          {"bytes_needed", listed.fit->bytes_needed},
+          {"generated_tokens_per_second", listed.fit->generated_tokens_per_second},
+          {"prompt_tokens_per_second", listed.fit->prompt_tokens_per_second}};
 }
 
 OrderedJson to_json(const Listed& listed, const Options& options) {
