@@ -16,6 +16,7 @@ constexpr MatmulKernel int8_kernel() {
   return {.type = Type::kType,
           .precision = MatmulPrecision::kInt8,
           .row_multiple = kPackRows,
+          .two_orders = false,
           .packed_bytes = packed_bytes<Type>,
           .pack = pack_rows<Type>,
           .dequantize_row = dequantize_packed_row<Type>,

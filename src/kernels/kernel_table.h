@@ -20,6 +20,14 @@ enum class MatmulPrecision {
   kInt8,      // activations rounded to 8 bits a value, products of integers
 };
 
+// Which sum of a product: kernels that stream their weights for few tokens sum in another order
+// than for many. Both are right; their last bits differ.
+enum class SumOrder {
+  kByTokens,  // as few tokens up to kFewRowsMax
+  kFew,       // as few tokens, however many there are
+  kMany,      // as many tokens, however few there are
+};
+
 // One thread's part of out[t, r] = sum over c of weights[r, c] * x[t, c].
 struct MatmulSlice {
   const std::byte* weights = nullptr;  // the whole matrix, in the kernel's layout
@@ -31,6 +39,7 @@ struct MatmulSlice {
   int64_t tokens = 0;
   float* out = nullptr;    // [tokens, rows of the matrix]
   int64_t out_stride = 0;  // values from one token to the next
+  SumOrder order = SumOrder::kByTokens;
 };
 
 // A way to multiply with one type of weight: what WeightMatrix looks for when it packs.
@@ -38,6 +47,7 @@ struct MatmulKernel {
   DataType type;
   MatmulPrecision precision;
   int row_multiple;  // slices begin at a multiple of this
+  bool two_orders;   // whether the order of sums depends on the number of tokens
 
   // The layout that the kernel reads. Null: rows as files store them, one after the other.
   size_t (*packed_bytes)(int64_t rows, int64_t cols) noexcept;

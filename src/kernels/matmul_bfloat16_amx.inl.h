@@ -108,7 +108,7 @@ MINIM_INLINE void multiply_amx_panel(const MatmulSlice& slice, LaneBlock& block,
 
 template <typename Type>
 void multiply_bfloat16_amx(const MatmulSlice& slice) noexcept {
-  if (slice.tokens <= kFewRowsMax) return stream_tokens_stored<Type>(slice);
+  if (sums_as_few(slice)) return stream_tokens_stored<Type>(slice);
   configure_bfloat16(kAmxTokens);
   LaneBlock block;
   for (int64_t row = slice.row_begin; row < slice.row_end; row += block.panels * kPanelRows) {

@@ -96,40 +96,57 @@ void stream_blocks(const std::byte* weights, int64_t cols, const float* x, int64
   }
 }
 
+// Rows [row, row_end) of the slice.
 template <typename Type, int kTokens>
-void stream_weights(const MatmulSlice& slice, int64_t token) {
+void stream_weights(const MatmulSlice& slice, int64_t token, int64_t row, int64_t row_end) {
   const int64_t stride = row_bytes<Type>(slice.cols);
   const int64_t x_stride = slice.input_stride / static_cast<int64_t>(sizeof(float));
   const float* x = reinterpret_cast<const float*>(slice.input) + token * x_stride;
   float* out = slice.out + token * slice.out_stride;
-  int64_t row = slice.row_begin;
   if constexpr (Blocked<Type>) {
-    for (; row < slice.row_end; ++row) {
+    for (; row < row_end; ++row) {
       stream_blocks<Type, kTokens>(slice.weights + row * stride, slice.cols, x, x_stride, out + row,
                                    slice.out_stride);
     }
   } else {
-    for (; row + 4 <= slice.row_end; row += 4) {
+    for (; row + 4 <= row_end; row += 4) {
       stream_rows<Type, 4, kTokens>(slice.weights + row * stride, stride, slice.cols, x, x_stride,
                                     out + row, slice.out_stride);
     }
-    for (; row < slice.row_end; ++row) {
+    for (; row < row_end; ++row) {
       stream_rows<Type, 1, kTokens>(slice.weights + row * stride, stride, slice.cols, x, x_stride,
                                     out + row, slice.out_stride);
     }
   }
 }
 
+// More than two tokens take some rows at a time, which stay in the nearest cache.
 template <typename Type>
 MINIM_INLINE void stream_tokens_stored(const MatmulSlice& slice) {
-  int64_t token = 0;
-  for (; token + 2 <= slice.tokens; token += 2) stream_weights<Type, 2>(slice, token);
-  if (token < slice.tokens) stream_weights<Type, 1>(slice, token);
+  constexpr int64_t kBytes = 16384;
+  int64_t step = slice.row_end - slice.row_begin;
+  if (slice.tokens > 2) {
+    const int64_t rows = kBytes / row_bytes<Type>(slice.cols) / 4 * 4;
+    step = rows < 4 ? 4 : rows;
+  }
+  for (int64_t row = slice.row_begin; row < slice.row_end; row += step) {
+    const int64_t row_end = slice.row_end - row < step ? slice.row_end : row + step;
+    int64_t token = 0;
+    for (; token + 2 <= slice.tokens; token += 2) {
+      stream_weights<Type, 2>(slice, token, row, row_end);
+    }
+    if (token < slice.tokens) stream_weights<Type, 1>(slice, token, row, row_end);
+  }
+}
+
+MINIM_INLINE bool sums_as_few(const MatmulSlice& slice) {
+  if (slice.order == SumOrder::kByTokens) return slice.tokens <= kFewRowsMax;
+  return slice.order == SumOrder::kFew;
 }
 
 template <typename Type, typename Lanes>
 void multiply_stored(const MatmulSlice& slice) noexcept {
-  if (slice.tokens > kFewRowsMax) return multiply_lanes<Type, Lanes>(slice);
+  if (!sums_as_few(slice)) return multiply_lanes<Type, Lanes>(slice);
   stream_tokens_stored<Type>(slice);
 }
 
@@ -145,6 +162,7 @@ constexpr MatmulKernel stored_kernel(MatmulPrecision precision) {
   return {.type = Type::kType,
           .precision = precision,
           .row_multiple = kPanelRows,
+          .two_orders = true,
           .packed_bytes = nullptr,
           .pack = nullptr,
           .dequantize_row = dequantize_stored_row<Type>,

@@ -98,8 +98,9 @@ size_t Activations::bytes(const ModelConfig& config, int64_t rows_max) {
   return float_count(config, rows_max) * sizeof(float) + chosen_bytes + group_bytes;
 }
 
-void Activations::set_rows(int64_t rows) {
-  MINIM_CHECK(rows >= 0 && rows <= rows_max_);
+void Activations::set_rows(int64_t rows, int64_t few) {
+  MINIM_CHECK(few >= 0 && few <= rows && rows <= rows_max_);
+  few_rows_ = few;
   for (MatrixView* view : {&x, &normed, &query, &key, &value, &qkv, &attended, &gate, &up, &gate_up,
                            &out, &router, &expert_in, &expert_out}) {
     view->rows = rows;

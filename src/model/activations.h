@@ -20,8 +20,11 @@ class Activations {
   static size_t bytes(const ModelConfig& config, int64_t rows_max);
 
   int64_t rows_max() const { return rows_max_; }
-  // Sets the number of rows of every view. REQUIRES: 0 <= rows <= rows_max().
-  void set_rows(int64_t rows);
+  // Sets the number of rows of every view, and of few_rows. REQUIRES: 0 <= few <= rows <=
+  // rows_max().
+  void set_rows(int64_t rows, int64_t few);
+  // Of the rows at hand, the first so many are summed as few (tensor/ops.h: matmul).
+  int64_t few_rows() const { return few_rows_; }
 
   MatrixView x;         // [rows, dim]: the residual stream
   MatrixView normed;    // [rows, dim]
@@ -46,6 +49,7 @@ class Activations {
 
  private:
   int64_t rows_max_ = 0;
+  int64_t few_rows_ = 0;
   std::unique_ptr<float[]> buffer_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "tensor/kv_view.h"
@@ -17,8 +18,10 @@ struct SequenceChunk {
   KvView cache;            // with blocks for first_slot + count tokens
 };
 
-// Matrix products run over all rows at once; attention runs chunk by chunk. Two chunks of one batch
-// must not share the blocks that they write to.
+// Matrix products run over all rows at once; attention runs chunk by chunk. What comes out for a
+// chunk is bit for bit what a batch of this chunk alone gives. For that chunks are in order: those
+// of few rows (up to kernels::kFewRowsMax) come first, and of the others those with few outputs.
+// Two chunks of one batch must not share the blocks that they write to.
 struct Batch {
   std::span<const int32_t> tokens;        // [rows]
   std::span<const int32_t> positions;     // [rows], usually the slot
@@ -29,5 +32,13 @@ struct Batch {
 
   int64_t rows() const { return static_cast<int64_t>(tokens.size()); }
 };
+
+// The rows, and the outputs, of chunks that have few of them. REQUIRES: chunks cover every row.
+// Nothing where the chunks are out of order.
+struct FewRows {
+  int64_t rows = 0;
+  int64_t outputs = 0;
+};
+std::optional<FewRows> count_few_rows(const Batch& batch);
 
 }  // namespace minim

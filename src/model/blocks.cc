@@ -60,7 +60,7 @@ bool keep_outputs(const Pass& pass) {
     const auto row = static_cast<int64_t>(i);
     if (outputs[i] != row) std::copy_n(x.row(outputs[i]), x.cols, x.row(row));
   }
-  pass.a.set_rows(static_cast<int64_t>(outputs.size()));
+  pass.a.set_rows(static_cast<int64_t>(outputs.size()), count_few_rows(pass.batch)->outputs);
   return !outputs.empty();
 }
 
@@ -98,7 +98,7 @@ void project_qkv(const Pass& pass, const SplitQkvWeights& weights) {
   Activations& a = pass.a;
   const std::array<MatmulTarget, 3> targets = {
       {{&weights.query, a.query}, {&weights.key, a.key}, {&weights.value, a.value}}};
-  matmul(pass.context, targets, a.normed);
+  matmul(pass.context, targets, a.normed, a.few_rows());
   add_bias_if_any(pass, weights.query_bias, a.query);
   add_bias_if_any(pass, weights.key_bias, a.key);
   add_bias_if_any(pass, weights.value_bias, a.value);
@@ -115,7 +115,7 @@ FusedQkvWeights load_fused_qkv(WeightLoader& loader, int layer, Bias bias) {
 }
 
 void project_qkv(const Pass& pass, const FusedQkvWeights& weights) {
-  matmul(pass.context, weights.qkv, pass.a.normed, pass.a.qkv);
+  matmul(pass.context, weights.qkv, pass.a.normed, pass.a.qkv, pass.a.few_rows());
   add_bias_if_any(pass, weights.bias, pass.a.qkv);
 }
 
@@ -178,7 +178,7 @@ LinearWeights load_linear(WeightLoader& loader, int layer, std::string_view stem
 }
 
 void project(const Pass& pass, const LinearWeights& weights, MatrixView from, MatrixView to) {
-  matmul(pass.context, weights.matrix, from, to);
+  matmul(pass.context, weights.matrix, from, to, pass.a.few_rows());
   add_bias_if_any(pass, weights.bias, to);
 }
 
@@ -196,9 +196,9 @@ GatedFfnWeights load_gated_ffn(WeightLoader& loader, int layer) {
 void gated_ffn(const Pass& pass, const GatedFfnWeights& weights, Activation activation) {
   Activations& a = pass.a;
   const std::array<MatmulTarget, 2> targets = {{{&weights.gate, a.gate}, {&weights.up, a.up}}};
-  matmul(pass.context, targets, a.normed);
+  matmul(pass.context, targets, a.normed, a.few_rows());
   gated_activate(pass.context, activation, a.gate, a.up);
-  matmul(pass.context, weights.down, a.gate, a.out);
+  matmul(pass.context, weights.down, a.gate, a.out, a.few_rows());
 }
 
 void add_fused_gated_ffn_specs(const ModelConfig& config, int layer,
@@ -213,9 +213,9 @@ FusedGatedFfnWeights load_fused_gated_ffn(WeightLoader& loader, int layer) {
 
 void gated_ffn(const Pass& pass, const FusedGatedFfnWeights& weights, Activation activation) {
   Activations& a = pass.a;
-  matmul(pass.context, weights.gate_up, a.normed, a.gate_up);
+  matmul(pass.context, weights.gate_up, a.normed, a.gate_up, a.few_rows());
   gated_activate(pass.context, activation, a.gate, a.up);
-  matmul(pass.context, weights.down, a.gate, a.out);
+  matmul(pass.context, weights.down, a.gate, a.out, a.few_rows());
 }
 
 }  // namespace minim

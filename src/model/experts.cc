@@ -90,7 +90,7 @@ void route(const Pass& pass) {
 void experts_ffn(const Pass& pass, const ExpertsWeights& weights, Activation activation) {
   Activations& a = pass.a;
   const Context& context = pass.context;
-  matmul(context, weights.router, a.normed, a.router);
+  matmul(context, weights.router, a.normed, a.router, a.few_rows());
   softmax(context, a.router);
   route(pass);
 
@@ -111,9 +111,15 @@ void experts_ffn(const Pass& pass, const ExpertsWeights& weights, Activation act
     });
     const std::array<MatmulTarget, 2> targets = {
         {{&weights.gate[expert], gate}, {&weights.up[expert], a.up.row_range(0, count)}}};
-    matmul(context, targets, in);
+    // Tokens of a group are in order, so those that are summed as few come first.
+    const int64_t few =
+        std::partition_point(
+            choices.begin(), choices.end(),
+            [&](int32_t choice) { return choice / pass.config.expert_used_count < a.few_rows(); }) -
+        choices.begin();
+    matmul(context, targets, in, few);
     gated_activate(context, activation, gate, a.up.row_range(0, count));
-    matmul(context, weights.down[expert], gate, out);
+    matmul(context, weights.down[expert], gate, out, few);
     // An expert sees a token once at most, so the rows of a.out are distinct.
     context.threads.run_ranges(count, kRowsPerTask, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {

@@ -141,7 +141,11 @@ void Model::run(const Context& context, const Batch& batch, Activations& activat
   check_positions(batch, config_);
   check_chunks(batch, config_);
   check_outputs(batch);
-  activations.set_rows(batch.rows());
+  const auto few = count_few_rows(batch);
+  if (!few) {
+    throw_batch("chunks with few rows come first in a batch, then those with few outputs");
+  }
+  activations.set_rows(batch.rows(), few->rows);
   if (batch.rows() > 0) graph_->forward({context, config_, batch, activations});
 }
 
@@ -151,7 +155,7 @@ void Model::forward(const Context& context, const Batch& batch, Activations& act
   check_result(logits, output_count, config_.vocabulary_size);
   run(context, batch, activations);
   if (output_count == 0) return;
-  matmul(context, head_, activations.normed, logits);
+  matmul(context, head_, activations.normed, logits, activations.few_rows());
   if (config_.final_soft_cap > 0.0f) soft_cap(context, config_.final_soft_cap, logits);
 }
 

@@ -70,36 +70,93 @@ void check_target(const MatmulTarget& target, ConstMatrixView x) {
                 x.rows, target.weights->rows());
 }
 
-void run_slice(const MatmulTarget& target, const Plan& plan, const Input& input, int64_t tokens,
-               int64_t task) {
-  const int64_t row_slice = task / plan.token_slices;
-  const int64_t token_slice = task % plan.token_slices;
-  const int64_t first = tokens * token_slice / plan.token_slices;
-  const int64_t last = tokens * (token_slice + 1) / plan.token_slices;
+// Rows of one product that sum in the same order.
+struct Part {
+  const MatmulTarget* target = nullptr;
+  Input input;
+  int64_t first = 0;  // rows [first, first + count) of the input
+  int64_t count = 0;
+  kernels::SumOrder order = kernels::SumOrder::kByTokens;
+  Plan plan;
+};
+
+void run_slice(const Part& part, int64_t task) {
+  const WeightMatrix& weights = *part.target->weights;
+  const MatrixView out = part.target->out;
+  const int64_t row_slice = task / part.plan.token_slices;
+  const int64_t token_slice = task % part.plan.token_slices;
+  const int64_t first = part.first + part.count * token_slice / part.plan.token_slices;
+  const int64_t last = part.first + part.count * (token_slice + 1) / part.plan.token_slices;
   kernels::MatmulSlice slice;
-  slice.weights = target.weights->data();
-  slice.cols = target.weights->cols();
-  slice.row_begin = row_slice * plan.rows_per_slice;
-  slice.row_end = std::min(slice.row_begin + plan.rows_per_slice, target.weights->rows());
-  slice.input = input.data + first * input.stride;
-  slice.input_stride = input.stride;
+  slice.weights = weights.data();
+  slice.cols = weights.cols();
+  slice.row_begin = row_slice * part.plan.rows_per_slice;
+  slice.row_end = std::min(slice.row_begin + part.plan.rows_per_slice, weights.rows());
+  slice.input = part.input.data + first * part.input.stride;
+  slice.input_stride = part.input.stride;
   slice.tokens = last - first;
-  slice.out = target.out.data + first * target.out.stride;
-  slice.out_stride = target.out.stride;
-  target.weights->kernel().multiply(slice);
+  slice.out = out.data + first * out.stride;
+  slice.out_stride = out.stride;
+  slice.order = part.order;
+  weights.kernel().multiply(slice);
 }
+
+constexpr size_t kTargetsMax = 8;
+
+// All that is computed at once.
+class Products {
+ public:
+  void add(const MatmulTarget& target, const Input& input, int64_t rows, int64_t few_rows,
+           int threads) {
+    using kernels::SumOrder;
+    Part part{.target = &target, .input = input, .count = rows};
+    const bool by_number = few_rows == kByNumber || !target.weights->kernel().two_orders;
+    if (by_number) return add_part(part, threads);
+    part.count = few_rows;
+    part.order = SumOrder::kFew;
+    add_part(part, threads);
+    part.first = few_rows;
+    part.count = rows - few_rows;
+    part.order = SumOrder::kMany;
+    add_part(part, threads);
+  }
+
+  void run(const Context& context) const {
+    context.threads.run(first_tasks_[count_], [&](int64_t task) {
+      size_t i = 0;
+      while (task >= first_tasks_[i + 1]) ++i;
+      run_slice(parts_[i], task - first_tasks_[i]);
+    });
+  }
+
+ private:
+  void add_part(Part part, int threads) {
+    if (part.count == 0) return;
+    part.plan = plan_slices(*part.target->weights, part.count, threads);
+    parts_[count_] = part;
+    first_tasks_[count_ + 1] = first_tasks_[count_] + part.plan.tasks();
+    ++count_;
+  }
+
+  // Only as many are ever touched as there are.
+  Part parts_[2 * kTargetsMax];
+  int64_t first_tasks_[2 * kTargetsMax + 1] = {};
+  size_t count_ = 0;
+};
 
 }  // namespace
 
-void matmul(const Context& context, const WeightMatrix& weights, ConstMatrixView x,
-            MatrixView out) {
+void matmul(const Context& context, const WeightMatrix& weights, ConstMatrixView x, MatrixView out,
+            int64_t few_rows) {
   const MatmulTarget target{&weights, out};
-  matmul(context, {&target, 1}, x);
+  matmul(context, {&target, 1}, x, few_rows);
 }
 
-void matmul(const Context& context, std::span<const MatmulTarget> targets, ConstMatrixView x) {
-  constexpr size_t kTargetsMax = 8;
+void matmul(const Context& context, std::span<const MatmulTarget> targets, ConstMatrixView x,
+            int64_t few_rows) {
   require_shape(targets.size() <= kTargetsMax, "matmul: {} targets at once", targets.size());
+  require_shape(few_rows >= kByNumber && few_rows <= x.rows, "matmul: {} few rows of {}", few_rows,
+                x.rows);
   for (const MatmulTarget& target : targets) check_target(target, x);
   if (x.rows == 0) return;
 
@@ -116,22 +173,16 @@ void matmul(const Context& context, std::span<const MatmulTarget> targets, Const
   std::byte* memory = memory_bytes > 0 ? operation_scratch().bytes(memory_bytes) : nullptr;
 
   Input inputs[kTargetsMax];
-  Plan plans[kTargetsMax];
-  int64_t first_tasks[kTargetsMax + 1] = {};
+  Products products;
   for (size_t i = 0; i < targets.size(); ++i) {
     size_t same = 0;
     while (prepares(same) != prepares(i)) ++same;
     inputs[i] = same < i
                     ? inputs[same]
                     : prepare_input(context, targets[i].weights->kernel(), x, memory + offsets[i]);
-    plans[i] = plan_slices(*targets[i].weights, x.rows, context.threads.thread_count());
-    first_tasks[i + 1] = first_tasks[i] + plans[i].tasks();
+    products.add(targets[i], inputs[i], x.rows, few_rows, context.threads.thread_count());
   }
-  context.threads.run(first_tasks[targets.size()], [&](int64_t task) {
-    size_t i = 0;
-    while (task >= first_tasks[i + 1]) ++i;
-    run_slice(targets[i], plans[i], inputs[i], x.rows, task - first_tasks[i]);
-  });
+  products.run(context);
 }
 
 void embed(const Context& context, const WeightMatrix& table, std::span<const int32_t> ids,

@@ -15,14 +15,20 @@
 namespace minim {
 
 // out[t, r] = sum over c of weights[r, c] * x[t, c].  x: [tokens, cols], out: [tokens, rows].
-void matmul(const Context& context, const WeightMatrix& weights, ConstMatrixView x, MatrixView out);
+// Up to kernels::kFewRowsMax rows may sum in another order than more do. That the rows of a batch
+// may be those of several texts, each computed as if alone, the first `few_rows` of x sum as few,
+// and the others as many, however many there are; kByNumber: all by their number.
+constexpr int64_t kByNumber = -1;
+void matmul(const Context& context, const WeightMatrix& weights, ConstMatrixView x, MatrixView out,
+            int64_t few_rows = kByNumber);
 
 // Several products of one input (Q, K, V; gate and up): the input is prepared once.
 struct MatmulTarget {
   const WeightMatrix* weights;
   MatrixView out;
 };
-void matmul(const Context& context, std::span<const MatmulTarget> targets, ConstMatrixView x);
+void matmul(const Context& context, std::span<const MatmulTarget> targets, ConstMatrixView x,
+            int64_t few_rows = kByNumber);
 
 // out[t] = row ids[t] of the table, as floats; 0 <= ids[t] < table.rows().
 void embed(const Context& context, const WeightMatrix& table, std::span<const int32_t> ids,

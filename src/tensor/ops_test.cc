@@ -131,6 +131,47 @@ TEST_F(Ops, ProductsDoNotDependOnTheNumberOfRows) {
   }
 }
 
+// The same bits as alone, when the first rows of a product are those of others than the rest.
+TEST_F(Ops, FewRowsBesideManyAreTheirOwn) {
+  for (const kernels::KernelTable* table : testing::supported_tables()) {
+    MINIM_TRACE_TABLE(*table);
+    for (const kernels::MatmulKernel* kernel : kernels::matmul_kernels(*table)) {
+      SCOPED_TRACE(data_type_info(kernel->type).name);
+      const Context context{pool_, *table, {}};
+      const auto weights =
+          std::make_shared<RandomWeights>(random_weights(rng_, kernel->type, 40, 256));
+      const WeightMatrix matrix = WeightMatrix::pack(context, kernel->type, 40, 256, weights->bytes,
+                                                     weights, memory_, kernel->precision);
+      const Matrix x(rng_, 40, 256);
+      const auto product = [&](int64_t first, int64_t rows, int64_t few_rows) {
+        Matrix out(rows, 40);
+        matmul(context, matrix, x.view().row_range(first, rows), out.view(), few_rows);
+        return out.values;
+      };
+      const auto many = product(0, 40, kByNumber);
+      for (const int64_t few : {0, 1, 2, 7, 8, 9, 20, 39, 40}) {
+        const auto got = product(0, 40, few);
+        for (int64_t row = 0; row < 40; ++row) {
+          const auto alone = product(row, 1, kByNumber);
+          const auto* want = row < few ? alone.data() : many.data() + row * 41;
+          EXPECT_TRUE(std::equal(want, want + 40, got.begin() + row * 41)) << few << ": " << row;
+        }
+        // Many, although they are few.
+        const auto rest = product(few, std::min<int64_t>(40 - few, 3), 0);
+        EXPECT_TRUE(std::equal(rest.begin(), rest.end(), many.begin() + few * 41)) << few;
+      }
+    }
+  }
+  const Context context{pool_, kernels::kernel_table(InstructionSet::kScalar), {}};
+  const auto weights = std::make_shared<RandomWeights>(random_weights(rng_, DataType::kF32, 4, 8));
+  const WeightMatrix matrix = WeightMatrix::pack(context, DataType::kF32, 4, 8, weights->bytes,
+                                                 weights, memory_, MatmulPrecision::kFloat32);
+  const Matrix x(rng_, 3, 8);
+  Matrix out(3, 4);
+  EXPECT_THROW(matmul(context, matrix, x.view(), out.view(), 4), Error);
+  EXPECT_THROW(matmul(context, matrix, x.view(), out.view(), -2), Error);
+}
+
 // Each instruction set is within rounding of scalar on the whole chain; scalar has no products of
 // bfloat16.
 TEST_F(Ops, InstructionSetsAgree) {
