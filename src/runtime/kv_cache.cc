@@ -19,7 +19,7 @@ void KvCache::reserve(int64_t begin, int64_t end) {
   const size_t count = block_count(end);
   make_own(static_cast<size_t>(begin / layout().block_tokens), std::min(count, blocks_.size()));
   while (blocks_.size() < count) {
-    blocks_.push_back(pool_->allocate());
+    blocks_.push_back(pool_->allocate(claim_));
     pointers_.push_back(blocks_.back().data());
   }
 }
@@ -54,7 +54,7 @@ std::span<std::byte* const> KvCache::drop(int64_t begin, int64_t count) {
 void KvCache::make_own(size_t begin, size_t end) {
   for (size_t i = begin; i < end; ++i) {
     if (!blocks_[i].shared()) continue;
-    blocks_[i] = pool_->duplicate(blocks_[i]);
+    blocks_[i] = pool_->duplicate(blocks_[i], claim_);
     pointers_[i] = blocks_[i].data();
   }
 }

@@ -26,6 +26,8 @@ class KvCache {
   int64_t slots_max() const { return slots_max_; }
   // Of the blocks in use, those that are shared included.
   size_t bytes() const { return (blocks_.size() - forgotten_) * layout().block_bytes(); }
+  // As whom it allocates from now on.
+  void set_claim(KvClaim claim) { claim_ = claim; }
   // Those that were forgotten are empty.
   const std::vector<KvBlock>& blocks() const { return blocks_; }
 
@@ -58,6 +60,7 @@ class KvCache {
 
   std::shared_ptr<KvPool> pool_;  // outlives the blocks
   int64_t slots_max_;
+  KvClaim claim_ = KvClaim::kOpen;
   std::vector<KvBlock> blocks_;
   std::vector<std::byte*> pointers_;  // of blocks_
   size_t forgotten_ = 0;              // blocks that are gone, from the first on

@@ -86,33 +86,36 @@ size_t KvPool::bytes_used() const {
   return static_cast<size_t>(blocks_used()) * layout_.block_bytes();
 }
 
-KvBlock KvPool::allocate() {
-  KvBlock block = take();
+KvBlock KvPool::allocate(KvClaim claim) {
+  KvBlock block = take(claim);
   std::memset(block.data(), 0, layout_.block_bytes());
   return block;
 }
 
-KvBlock KvPool::duplicate(const KvBlock& from) {
-  KvBlock block = take();
+KvBlock KvPool::duplicate(const KvBlock& from, KvClaim claim) {
+  KvBlock block = take(claim);
   std::memcpy(block.data(), from.data(), layout_.block_bytes());
   return block;
 }
 
-KvBlock KvPool::take() {
+KvBlock KvPool::take(KvClaim claim) {
   for (;;) {
-    if (KvBlockEntry* entry = try_take()) return KvBlock(entry);
+    if (KvBlockEntry* entry = try_take(claim)) return KvBlock(entry);
     if (reclaim()) continue;
-    throw Error(ErrorCode::kLimit,
-                fmt::format("kv pool: all {} blocks of {} tokens are in use; end other sequences "
-                            "or give the pool more than {} bytes",
-                            blocks_max_, layout_.block_tokens,
-                            static_cast<size_t>(blocks_max_) * layout_.block_bytes()));
+    throw Error(
+        ErrorCode::kLimit,
+        fmt::format(
+            "kv pool: all {} blocks of {} tokens are in use or set aside; end other sequences "
+            "or give the pool more than {} bytes",
+            blocks_max_, layout_.block_tokens,
+            static_cast<size_t>(blocks_max_) * layout_.block_bytes()));
   }
 }
 
-KvBlockEntry* KvPool::try_take() {
+KvBlockEntry* KvPool::try_take(KvClaim claim) {
   const std::lock_guard lock(mutex_);
-  if (blocks_max_ > 0 && blocks_used_ == blocks_max_) return nullptr;
+  const int64_t left = claim == KvClaim::kOpen ? blocks_reserved_ : 0;
+  if (blocks_max_ > 0 && blocks_used_ + left >= blocks_max_) return nullptr;
   auto slab = std::find_if(slabs_.begin(), slabs_.end(),
                            [](const auto& candidate) { return candidate->free != nullptr; });
   if (slab == slabs_.end()) {
@@ -153,7 +156,22 @@ void KvPool::set_reclaimer(Reclaimer reclaimer) {
 
 bool KvPool::reclaim() {
   const std::lock_guard lock(reclaimer_mutex_);
-  return reclaimer_ && reclaimer_();
+  return reclaimer_.give_up && reclaimer_.give_up();
+}
+
+void KvPool::set_reserved_blocks(int64_t count) {
+  const std::lock_guard lock(mutex_);
+  blocks_reserved_ = count;
+}
+
+int64_t KvPool::blocks_available() const {
+  int64_t available = blocks_max_;
+  {
+    const std::lock_guard lock(reclaimer_mutex_);
+    if (reclaimer_.count) available += reclaimer_.count();
+  }
+  const std::lock_guard lock(mutex_);
+  return available - blocks_used_ - blocks_reserved_;
 }
 
 }  // namespace minim

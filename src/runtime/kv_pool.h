@@ -43,6 +43,9 @@ class KvBlock {
   KvBlockEntry* entry_ = nullptr;
 };
 
+// Who asks for a block: anybody, or one for whom blocks were set aside.
+enum class KvClaim { kOpen, kReserved };
+
 // Any number of threads.
 class KvPool {
  public:
@@ -61,21 +64,31 @@ class KvPool {
   size_t bytes_used() const;
 
   // A block of zeros, so that nothing of its earlier owner can be read through it. Where the bound
-  // is reached, asks the reclaimer for blocks first; throws kLimit if that has none.
-  KvBlock allocate();
+  // is reached, asks the reclaimer for blocks first; throws kLimit if that has none. Open claims
+  // leave as many blocks as are set aside.
+  KvBlock allocate(KvClaim claim = KvClaim::kOpen);
   // The same with the content of `from`, a block of this pool.
-  KvBlock duplicate(const KvBlock& from);
+  KvBlock duplicate(const KvBlock& from, KvClaim claim = KvClaim::kOpen);
 
-  // Who can give up blocks that nobody needs now: returns whether it gave up one. Called by
-  // whichever thread allocates; not called any more once this returns with another or none.
-  using Reclaimer = std::function<bool()>;
+  // Sets aside so many blocks for reserved claims, and no more.
+  void set_reserved_blocks(int64_t count);
+  // Blocks that can still be set aside, or allocated by open claims: free ones, and those that the
+  // reclaimer would give up. REQUIRES: blocks_max() > 0.
+  int64_t blocks_available() const;
+
+  // Who can give up blocks that nobody needs now. Called by whichever thread allocates; not called
+  // any more once set_reclaimer() returns with another or none.
+  struct Reclaimer {
+    std::function<bool()> give_up;   // one block; whether there was one
+    std::function<int64_t()> count;  // how many there are
+  };
   void set_reclaimer(Reclaimer reclaimer);
 
  private:
   friend class KvBlock;
 
-  KvBlock take();  // of undefined content
-  KvBlockEntry* try_take();
+  KvBlock take(KvClaim claim);  // of undefined content
+  KvBlockEntry* try_take(KvClaim claim);
   bool reclaim();
   void release(KvBlockEntry* entry);
 
@@ -84,11 +97,12 @@ class KvPool {
   int64_t blocks_max_ = 0;
   size_t slab_blocks_ = 0;
 
-  std::mutex reclaimer_mutex_;  // held while the reclaimer runs, never together with mutex_
+  mutable std::mutex reclaimer_mutex_;  // held while the reclaimer runs, never together with mutex_
   Reclaimer reclaimer_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<std::unique_ptr<KvSlab>> slabs_;
   int64_t blocks_used_ = 0;
+  int64_t blocks_reserved_ = 0;
 };
 
 }  // namespace minim

@@ -97,12 +97,14 @@ TEST(KvPoolTest, TheReclaimerIsAskedBeforeTheBoundIsAnError) {
   KvPool pool(kSmallLayout, 2 * kSmallLayout.block_bytes());
   std::vector<KvBlock> spare = {pool.allocate(), pool.allocate()};
   int asked = 0;
-  pool.set_reclaimer([&] {
+  const auto give_up = [&] {
     ++asked;
     if (spare.empty()) return false;
     spare.pop_back();
     return true;
-  });
+  };
+  pool.set_reclaimer({give_up, [&] { return static_cast<int64_t>(spare.size()); }});
+  EXPECT_EQ(pool.blocks_available(), 2);
   const KvBlock first = pool.allocate();
   const KvBlock second = pool.allocate();
   EXPECT_EQ(asked, 2);
@@ -111,6 +113,24 @@ TEST(KvPoolTest, TheReclaimerIsAskedBeforeTheBoundIsAnError) {
   pool.set_reclaimer({});
   EXPECT_THROW(pool.allocate(), Error);
   EXPECT_EQ(asked, 3);
+}
+
+TEST(KvPoolTest, BlocksThatAreSetAsideAreForThoseWhoAskForThem) {
+  KvPool pool(kSmallLayout, 4 * kSmallLayout.block_bytes());
+  pool.set_reserved_blocks(2);
+  EXPECT_EQ(pool.blocks_available(), 2);
+  std::vector<KvBlock> blocks = {pool.allocate(), pool.allocate()};
+  EXPECT_EQ(pool.blocks_available(), 0);
+  EXPECT_THROW(pool.allocate(), Error);
+  EXPECT_THROW(pool.duplicate(blocks[0]), Error);
+  blocks.push_back(pool.duplicate(blocks[0], KvClaim::kReserved));
+  blocks.push_back(pool.allocate(KvClaim::kReserved));
+  EXPECT_THROW(pool.allocate(KvClaim::kReserved), Error);
+  EXPECT_EQ(pool.blocks_used(), 4);
+  blocks.pop_back();
+  EXPECT_THROW(pool.allocate(), Error);
+  pool.set_reserved_blocks(0);
+  EXPECT_NO_THROW(pool.allocate());
 }
 
 TEST(KvPoolTest, ThreadsTakeAndShareBlocks) {

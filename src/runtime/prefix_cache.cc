@@ -1,6 +1,7 @@
 #include "runtime/prefix_cache.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
@@ -34,7 +35,7 @@ PrefixCache::PrefixCache(std::shared_ptr<const Model> model, std::shared_ptr<KvP
       options_(options),
       blocks_max_(static_cast<int64_t>(options.bytes_max / pool_->layout().block_bytes())),
       root_(std::make_unique<Node>()) {
-  pool_->set_reclaimer([this] { return drop_unused(); });
+  pool_->set_reclaimer({[this] { return drop_unused(); }, [this] { return count_unused(); }});
 }
 
 PrefixCache::~PrefixCache() {
@@ -138,6 +139,21 @@ bool PrefixCache::drop_unused() {
     return true;
   }
   return false;
+}
+
+// What drop_unused() can drop, one after the other: a block stays with what lies under it.
+int64_t PrefixCache::count_unused() const {
+  const std::lock_guard lock(mutex_);
+  std::unordered_set<const Node*> needed;
+  int64_t count = 0;
+  for (const Node* node = oldest_; node != nullptr; node = node->newer) {
+    if (!node->block.shared() && !needed.contains(node)) {
+      ++count;
+    } else {
+      needed.insert(node->parent);
+    }
+  }
+  return count;
 }
 
 void PrefixCache::clear() {

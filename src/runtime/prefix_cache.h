@@ -69,6 +69,7 @@ class PrefixCache {
   void touch(Node* node);
   void drop(Node& leaf);
   bool drop_unused();
+  int64_t count_unused() const;
 
   const std::shared_ptr<const Model> model_;
   const std::shared_ptr<KvPool> pool_;

@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "kernels/testing/random_data.h"
 #include "model/testing/sequence.h"
@@ -136,6 +137,26 @@ TEST_F(PrefixCacheTest, GivesUpBlocksBeforeThePoolIsFull) {
   held.clear();
   EXPECT_NO_THROW(pool_->allocate());
   EXPECT_EQ(cache.statistics().blocks, 0);
+}
+
+TEST_F(PrefixCacheTest, KnowsHowManyBlocksItCouldGiveUp) {
+  pool_ = std::make_shared<KvPool>(model_->kv_layout(), 8 * pool_->layout().block_bytes());
+  PrefixCache cache = make(100);
+  keep(cache, {1, 2, 3});
+  keep(cache, {1, 4});  // the first of which is not needed twice
+  EXPECT_EQ(pool_->blocks_used(), 4);
+  EXPECT_EQ(pool_->blocks_available(), 8);
+  {
+    const auto held = cache.find(tokens_of({1, 2}));
+    EXPECT_EQ(pool_->blocks_available(), 6);
+    // A block that lies under one that nobody holds stays with it.
+    const auto leaf = KvBlock(cache.find(tokens_of({1, 4})).back());
+    EXPECT_EQ(pool_->blocks_available(), 5);
+  }
+  const auto leaf = KvBlock(cache.find(tokens_of({1, 4})).back());
+  EXPECT_EQ(pool_->blocks_available(), 6) << "of 1 and 4 nothing can go";
+  const auto blocks = allocate(6);
+  EXPECT_THROW(allocate(1), Error);
 }
 
 TEST_F(PrefixCacheTest, ClearingGivesAllBack) {

@@ -122,6 +122,28 @@ void Sequence::keep_full_blocks() {
                   std::span(cache_.blocks()).first(static_cast<size_t>(full)));
 }
 
+int64_t Sequence::blocks_most(int64_t length, int64_t step) const {
+  const int64_t block_tokens = cache_.layout().block_tokens;
+  const auto count = [&](int64_t tokens) { return (tokens + block_tokens - 1) / block_tokens; };
+  if (window_ == 0) return count(length);
+  // What lies behind the windows of all layers is given back: up to two blocks late because keys
+  // are read from a multiple of two on, and two more of slack (commit()).
+  return std::min(count(length), count(window_ + step + 4 * block_tokens) + 2);
+}
+
+int64_t Sequence::blocks_to_take(int64_t length, int64_t step, bool drops) const {
+  const int64_t block_tokens = cache_.layout().block_tokens;
+  const int64_t most = blocks_most(length, step);
+  const std::vector<KvBlock>& blocks = cache_.blocks();
+  // A block that others hold too is copied before it is written to: the last one when a token is
+  // added to it, any of them when its keys are turned.
+  int64_t own = 0;
+  for (const KvBlock& block : blocks) own += !block.empty() && !(drops && block.shared()) ? 1 : 0;
+  const bool splits = !drops && !blocks.empty() && !blocks.back().empty() &&
+                      blocks.back().shared() && this->length() % block_tokens != 0;
+  return std::max<int64_t>(most - own, 0) + (splits ? 1 : 0);
+}
+
 int64_t Sequence::first_slot_needed(int64_t length) const {
   return window_ == 0 ? 0 : first_key_read(cache_.layout(), window_, length);
 }

@@ -60,6 +60,15 @@ class Sequence {
   // They were computed. REQUIRES: extend() made room for as many.
   void commit(std::span<const TokenId> tokens);
 
+  // As whom it takes blocks from the pool.
+  void set_claim(KvClaim claim) { cache_.set_claim(claim); }
+  // The most blocks that it holds until it holds `length` tokens, while `step` at most are computed
+  // at once.
+  int64_t blocks_most(int64_t length, int64_t step) const;
+  // How many blocks it may have to take until it holds `length` tokens, while `step` at most are
+  // computed at once; `drops`: with tokens dropped in between.
+  int64_t blocks_to_take(int64_t length, int64_t step, bool drops) const;
+
   // The first slot that a token after `length` others makes attention read: 0 unless every layer
   // sees a window only.
   int64_t first_slot_needed(int64_t length) const;

@@ -138,6 +138,64 @@ TEST_F(SharingTest, WindowsDoNotChangeThat) {
   }
 }
 
+// However few of a batch's tokens an expert gets, they are computed as the many of a prompt.
+TEST_F(SharingTest, MixturesOfExpertsDoNotChangeThat) {
+  ModelConfig config = testing::tiny_config("qwen3moe");
+  config.context_length = config.rope.original_context_length = 1000;
+  config.vocabulary_size = 400;
+  for (const DataType weights : {DataType::kF32, DataType::kF16, DataType::kQ8_0}) {
+    SCOPED_TRACE(data_type_info(weights).name);
+    const auto model = open(config, weights);
+    const auto pool = std::make_shared<KvPool>(model->kv_layout());
+    const auto prefixes =
+        std::make_shared<PrefixCache>(model, pool, PrefixCacheOptions{.keep_generated = false});
+    const auto text = random_tokens(300);
+    for (const size_t length : {100, 101, 300, 41}) {
+      const auto prompt = std::span(text).first(length);
+      const auto following = random_tokens(5);
+      Session sharing(*context_, model, {.batch_tokens = 19, .prefixes = prefixes});
+      Session alone(*context_, model, {.batch_tokens = 300});
+      EXPECT_EQ(read(sharing, prompt, following), read(alone, prompt, following));
+    }
+  }
+}
+
+TEST_F(SharingTest, KnowsHowManyBlocksItMayTake) {
+  const auto model = this->model();
+  const auto pool = std::make_shared<KvPool>(model->kv_layout());
+  const SessionOptions options = {.pool = pool};
+  Sequence sequence(model, options);
+  EXPECT_EQ(sequence.blocks_to_take(0, 100, false), 0);
+  EXPECT_EQ(sequence.blocks_to_take(1, 100, false), 1);
+  EXPECT_EQ(sequence.blocks_to_take(33, 100, false), 2);
+  sequence.extend(0, 40);
+  sequence.commit(random_tokens(40));
+  EXPECT_EQ(sequence.blocks_to_take(64, 100, false), 0);
+  EXPECT_EQ(sequence.blocks_to_take(65, 100, false), 1);
+  {
+    // The second block is half full, and written to next.
+    const Sequence copy = sequence;
+    EXPECT_EQ(sequence.blocks_to_take(64, 100, false), 1);
+    EXPECT_EQ(sequence.blocks_to_take(64, 100, true), 2) << "any of them may be";
+  }
+  EXPECT_EQ(sequence.blocks_to_take(64, 100, true), 0);
+  EXPECT_EQ(sequence.blocks_to_take(2000, 100, false), 63 - 2);
+  // A windowed one holds what its window reaches, and what one step adds.
+  const auto windowed = windowed_model();
+  Sequence narrow(windowed, {});
+  const int64_t most = narrow.blocks_most(2000, 60);
+  EXPECT_LT(most, 14);
+  int64_t seen = 0;
+  for (int64_t length = 0; length + 60 <= 2000; length += 60) {
+    narrow.extend(0, 60);
+    seen = std::max(seen, narrow.cache().pool()->blocks_used());
+    narrow.commit(random_tokens(60));
+    ASSERT_LE(narrow.cache().pool()->blocks_used() + narrow.blocks_to_take(2000, 60, false), most);
+  }
+  EXPECT_LE(seen, most);
+  EXPECT_GT(seen, most - 6);
+}
+
 TEST_F(SharingTest, TheNextTurnFindsTheAnswer) {
   const auto model = this->model();
   const auto pool = std::make_shared<KvPool>(model->kv_layout());
