@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "runtime/session_file.h"
 
 namespace minim {
 namespace {
@@ -29,22 +28,18 @@ int64_t checked_batch(const SessionOptions& options, int64_t context_tokens) {
 Session::Session(const Context& context, std::shared_ptr<const Model> model,
                  const SessionOptions& options)
     : context_(context),
-      sequence_(std::move(model), options),
-      batch_tokens_(checked_batch(options, sequence_.context_tokens())),
-      activations_(std::make_shared<Activations>(sequence_.model().config(), batch_tokens_)) {
+      state_(std::move(model), options),
+      batch_tokens_(checked_batch(options, state_.context_tokens())),
+      activations_(std::make_shared<Activations>(state_.model().config(), batch_tokens_)) {
   positions_.reserve(static_cast<size_t>(batch_tokens_));
   outputs_.reserve(static_cast<size_t>(batch_tokens_));
 }
 
 Session::Session(const Session& other)
     : context_(other.context_),
-      sequence_(other.sequence_),
+      state_(other.state_),
       batch_tokens_(other.batch_tokens_),
-      activations_(other.activations_),
-      has_logits_(other.has_logits_) {
-  const auto logits = other.last_logits();
-  logits_.assign(logits.begin(), logits.end());
-}
+      activations_(other.activations_) {}
 
 Session Session::clone() const { return Session(*this); }
 
@@ -55,18 +50,8 @@ std::span<float> Session::append(std::span<const TokenId> tokens, const Progress
   const auto last = static_cast<int64_t>(tokens.size()) - 1;
   append(
       tokens, last, [](int64_t, MatrixView) {}, progress);
-  has_logits_ = true;
+  state_.keep_logits();
   return logits();
-}
-
-std::span<float> Session::logits() {
-  if (!has_logits_) return {};
-  return std::span(logits_).first(static_cast<size_t>(model().config().vocabulary_size));
-}
-
-std::span<const float> Session::last_logits() const {
-  if (!has_logits_) return {};
-  return std::span(logits_).first(static_cast<size_t>(model().config().vocabulary_size));
 }
 
 void Session::check_tokens(std::span<const TokenId> tokens) const {
@@ -89,18 +74,19 @@ void Session::append(std::span<const TokenId> tokens, int64_t first_output,
   check_tokens(tokens);
   const auto count = static_cast<int64_t>(tokens.size());
   const int64_t start = length();
-  has_logits_ = false;
+  Sequence& sequence = state_.sequence();
+  state_.forget_logits();
   reused_tokens_ = 0;
   try {
     if (start == 0) {
-      reused_tokens_ = sequence_.reuse(tokens, std::min(first_output, count - kPromptTokensMin));
+      reused_tokens_ = sequence.reuse(tokens, std::min(first_output, count - kPromptTokensMin));
     }
     for (int64_t begin = reused_tokens_; begin < count;) {
       // A batch that runs past first_output has few enough rows after it to keep their logits.
       const int64_t room = std::max<int64_t>(first_output - begin, 0) + kOutputRowsMax;
       const int64_t step = prompt_step(count - begin, std::min(batch_tokens_, room));
       const int64_t output = std::clamp<int64_t>(first_output - begin, 0, step);
-      const MatrixView logits = logits_view(step - output);
+      const MatrixView logits = state_.overwrite_logits(step - output);
       forward(tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(step)), output,
               logits);
       if (logits.rows > 0) visit(begin + output, logits);
@@ -111,7 +97,7 @@ void Session::append(std::span<const TokenId> tokens, int64_t first_output,
                                  .unit = "tokens"});
     }
   } catch (...) {
-    sequence_.rewind(sequence_.can_rewind(start) ? start : 0);
+    sequence.rewind(sequence.can_rewind(start) ? start : 0);
     throw;
   }
 }
@@ -122,63 +108,21 @@ void Session::forward(std::span<const TokenId> tokens, int64_t first_output, Mat
   std::iota(positions_.begin(), positions_.end(), static_cast<int32_t>(length()));
   outputs_.resize(static_cast<size_t>(count - first_output));
   std::iota(outputs_.begin(), outputs_.end(), static_cast<int32_t>(first_output));
-  const SequenceChunk chunk = sequence_.extend(0, count);
+  const SequenceChunk chunk = state_.sequence().extend(0, count);
   const Batch batch = {
       .tokens = tokens, .positions = positions_, .chunks = {&chunk, 1}, .outputs = outputs_};
   model().forward(context_, batch, *activations_, logits);
-  sequence_.commit(tokens);
+  state_.sequence().commit(tokens);
 }
-
-MatrixView Session::logits_view(int64_t rows) {
-  const int64_t width = model().config().vocabulary_size;
-  const auto wanted = static_cast<size_t>(rows * width);
-  if (logits_.size() < wanted) logits_.resize(wanted);
-  return {logits_.data(), rows, width, width};
-}
-
-void Session::rewind(int64_t length) {
-  MINIM_CHECK(length >= 0);
-  if (!sequence_.can_rewind(length)) {
-    throw Error(ErrorCode::kLimit,
-                fmt::format("session: cannot go back from {} tokens to {}: all layers see a window "
-                            "only, and what was behind it is gone; go back to 0 and read again",
-                            this->length(), length));
-  }
-  has_logits_ = has_logits_ && length >= this->length();
-  sequence_.rewind(length);
-}
-
-std::vector<std::byte> Session::save() const {
-  std::vector<std::byte> saved;
-  write_session(sequence_, last_logits(), [&](std::span<const std::byte> bytes) {
-    saved.insert(saved.end(), bytes.begin(), bytes.end());
-  });
-  return saved;
-}
-
-void Session::save(const Path& path) const {
-  FileWriter file(path);
-  write_session(sequence_, last_logits(),
-                [&](std::span<const std::byte> bytes) { file.write(bytes); });
-  file.commit();
-}
-
-void Session::restore(std::span<const std::byte> bytes) {
-  RestoredSession restored = restore_session(bytes, sequence_);
-  sequence_.replace(std::move(restored.state));
-  logits_ = std::move(restored.logits);
-  has_logits_ = !logits_.empty();
-}
-
-void Session::load(const Path& path) { restore(MappedFile::open(path)->bytes()); }
 
 ContextShift Session::shift(const ShiftOptions& options) {
-  const KvCache& cache = sequence_.cache();
+  Sequence& sequence = state_.sequence();
+  const KvCache& cache = sequence.cache();
   const ContextShift shift = plan_shift(options, {.length = length(),
                                                   .first_slot = cache.first_slot(),
                                                   .block_tokens = cache.layout().block_tokens});
-  if (!options.reread && sequence_.can_drop()) {
-    sequence_.drop(context_, shift.kept, shift.dropped);
+  if (!options.reread && sequence.can_drop()) {
+    sequence.drop(context_, shift.kept, shift.dropped);
     return shift;
   }
   const auto rest = tokens().subspan(static_cast<size_t>(shift.kept + shift.dropped));

@@ -14,7 +14,7 @@
 #include "model/activations.h"
 #include "model/model.h"
 #include "runtime/overflow.h"
-#include "runtime/sequence.h"
+#include "runtime/session_state.h"
 #include "tensor/matrix_view.h"
 #include "text/tokenizer.h"
 
@@ -29,12 +29,12 @@ class Session {
   Session(Session&&) = default;
 
   const Context& context() const { return context_; }
-  const Model& model() const { return sequence_.model(); }
-  int64_t length() const { return sequence_.length(); }
-  std::span<const TokenId> tokens() const { return sequence_.tokens(); }
-  int64_t context_tokens() const { return sequence_.context_tokens(); }
+  const Model& model() const { return state_.model(); }
+  int64_t length() const { return state_.length(); }
+  std::span<const TokenId> tokens() const { return state_.tokens(); }
+  int64_t context_tokens() const { return state_.context_tokens(); }
   // Blocks that others share included.
-  size_t cache_bytes() const { return sequence_.cache().bytes(); }
+  size_t cache_bytes() const { return state_.sequence().cache().bytes(); }
   // Of the last append(), the tokens that the prefix cache knew.
   int64_t reused_tokens() const { return reused_tokens_; }
 
@@ -53,25 +53,22 @@ class Session {
 
   // The logits after the last token: [vocabulary], or empty after rewind() and after an append()
   // that handed them over.
-  std::span<float> logits();
+  std::span<float> logits() { return state_.logits(); }
 
   // Forgets everything from `length` on. REQUIRES: 0 <= length <= length(). Throws kLimit where
   // every layer of the model sees a window only and what is behind it is gone.
-  void rewind(int64_t length);
+  void rewind(int64_t length) { state_.rewind(length); }
 
   // Another session in the same state, for the cost of the logits: blocks are shared until one of
   // the two writes to them. The two share their scratch memory, and so a thread, as they share the
   // threads of their context.
   Session clone() const;
 
-  // The session as bytes, or as a file; restore() and load() bring it back, here or into another
-  // session of the same model and cache type, and what follows is what would have followed: bit
-  // for bit on the same kind of processor. A failure leaves the session as it was. Throw what
-  // restore_session() throws, and kNotFound or kIo where a file cannot be read or written.
-  std::vector<std::byte> save() const;
-  void save(const Path& path) const;
-  void restore(std::span<const std::byte> bytes);
-  void load(const Path& path);
+  // The session as bytes, or as a file, and back: see SessionState.
+  std::vector<std::byte> save() const { return state_.save(); }
+  void save(const Path& path) const { state_.save(path); }
+  void restore(std::span<const std::byte> bytes) { state_.restore(bytes); }
+  void load(const Path& path) { state_.load(path); }
 
   // Makes room by dropping tokens from the middle. Throws what plan_shift() and append() throw.
   ContextShift shift(const ShiftOptions& options = {});
@@ -80,15 +77,11 @@ class Session {
   Session(const Session& other);
   void forward(std::span<const TokenId> tokens, int64_t first_output, MatrixView logits);
   void check_tokens(std::span<const TokenId> tokens) const;
-  MatrixView logits_view(int64_t rows);
-  std::span<const float> last_logits() const;
 
   const Context& context_;
-  Sequence sequence_;
+  SessionState state_;
   int64_t batch_tokens_;
   std::shared_ptr<Activations> activations_;
-  std::vector<float> logits_;
-  bool has_logits_ = false;  // those after the last token are the first of logits_
   std::vector<int32_t> positions_;
   std::vector<int32_t> outputs_;
   int64_t reused_tokens_ = 0;

@@ -2,42 +2,14 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
-#include <vector>
 
 #include "runtime/generator.h"
-#include "runtime/text_output.h"
+#include "runtime/text_events.h"
 
 namespace minim {
-
-struct TextGeneratorOptions {
-  GeneratorOptions generator;
-  std::vector<std::string> stop_strings;  // the text ends before the first of them
-  DecodeOptions decode;
-};
-
-struct GenerationEvent {
-  enum class Kind { kToken, kDone };
-  Kind kind = Kind::kToken;
-
-  // Valid UTF-8. With kToken what this token made certain: empty while a character or what may be a
-  // stop string is not complete. With kDone what was held back and is text after all.
-  std::string text;
-
-  // With kToken. Log-probabilities as asked for by SamplerOptions::logprobs, valid until the next
-  // event.
-  TokenId token = -1;
-  float logprob = 0;
-  std::span<const TokenLogprob> top_logprobs;
-
-  // With kDone.
-  StopReason reason = StopReason::kRunning;
-  std::string stop_string;  // with kStopString: which
-};
 
 // Tokens that end a text (the model's, the caller's) make no kToken event; the token that completes
 // a stop string does.
@@ -63,7 +35,7 @@ class TextGenerator {
 
   Generator generator_;
   Governor* governor_;
-  TextOutput output_;
+  TextEvents events_;
   std::atomic<bool> cancelled_{false};
   bool done_ = false;
 };

@@ -1,0 +1,92 @@
+// What happens while text is generated, as one event after the other: what a program that shows or
+// sends it wants to know.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/energy_meter.h"
+#include "base/error.h"
+#include "runtime/overflow.h"
+#include "runtime/sampler.h"
+#include "text/tokenizer.h"
+
+namespace minim {
+
+enum class StopReason {
+  kRunning,
+  kEndOfText,    // the model ended the text
+  kTokensMax,    // as many tokens as were asked for
+  kContextFull,  // as many as fit
+  kStopToken,    // one of the caller's
+  kStopString,
+  kCancelled,
+};
+// "running", "end of text", "length", "context full", "stop token", "stop string", "cancelled"
+const char* stop_reason_name(StopReason reason);
+
+struct GenerationStatistics {
+  int64_t prompt_tokens = 0;
+  int64_t reused_tokens = 0;  // of these, what a prefix cache knew
+  int64_t generated_tokens = 0;
+  int64_t dropped_tokens = 0;  // from the context, to make room
+  int64_t decode_steps = 0;    // forward passes after the prompt's
+  double queue_seconds = 0;    // waiting for a turn
+  double prompt_seconds = 0;   // reading the prompt: the time to the first token, without the queue
+  double decode_seconds = 0;   // sampling included, rests of a governor not
+  double rest_seconds = 0;     // that a governor asked for
+  // Of everything since start(), where an EnergyMeter was given.
+  std::optional<Energy> energy;
+
+  double first_token_seconds() const { return queue_seconds + prompt_seconds; }
+  // Tokens a second; 0 before there are any.
+  double prompt_rate() const {
+    const auto read = static_cast<double>(prompt_tokens - reused_tokens);
+    return prompt_seconds > 0 ? read / prompt_seconds : 0;
+  }
+  double decode_rate() const {
+    return decode_seconds > 0 ? static_cast<double>(decode_steps) / decode_seconds : 0;
+  }
+  // Joules for each token that was read or generated; nothing where the energy is not known.
+  std::optional<double> joules_per_token() const;
+};
+
+struct GenerationEvent {
+  enum class Kind {
+    kToken,
+    kDone,   // the last event
+    kError,  // the last event
+    // From a Scheduler only:
+    kPrompt,   // a part of the prompt was read
+    kWaiting,  // there is no memory now; it goes on when others give some up
+    kShift,    // tokens were dropped to make room
+  };
+  Kind kind = Kind::kToken;
+
+  // Valid UTF-8. With kToken what this token made certain: empty while a character or what may be a
+  // stop string is not complete. With kDone what was held back and is text after all.
+  std::string text;
+
+  // With kToken. Log-probabilities as asked for by SamplerOptions::logprobs.
+  TokenId token = -1;
+  float logprob = 0;
+  std::vector<TokenLogprob> top_logprobs;
+
+  // With kDone.
+  StopReason reason = StopReason::kRunning;
+  std::string stop_string;  // with kStopString: which
+
+  // With kError; the message also with kWaiting.
+  ErrorCode error_code = ErrorCode::kInvalidArgument;
+  std::string message;
+
+  // With kPrompt: tokens read, of how many.
+  int64_t prompt_done = 0;
+  int64_t prompt_total = 0;
+
+  ContextShift shift;  // with kShift
+};
+
+}  // namespace minim
