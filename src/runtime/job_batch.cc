@@ -1,0 +1,117 @@
+#include "runtime/job_batch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace minim {
+
+JobBatch::JobBatch(const Context& context, std::shared_ptr<const Model> model,
+                   const BatchLimits& limits)
+    : context_(context),
+      model_(std::move(model)),
+      limits_(limits),
+      activations_(model_->config(), limits.tokens),
+      logits_(static_cast<size_t>(limits.sequences) *
+              static_cast<size_t>(model_->config().vocabulary_size)) {}
+
+JobBatch::Counts JobBatch::compute(std::span<const std::unique_ptr<ScheduledJob>> jobs) {
+  Counts counts;
+  plan(jobs);
+  extend();
+  if (parts_.empty()) return counts;
+  fill();
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    forward();
+  } catch (...) {
+    const auto error = std::current_exception();
+    for (const Part& part : parts_) part.job->fail(error);
+    return counts;
+  }
+  counts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  counts.rows = static_cast<int64_t>(tokens_.size());
+  counts.decode_rows =
+      std::count_if(parts_.begin(), parts_.end(), [](const Part& part) { return part.generates; });
+  hand_out();
+  return counts;
+}
+
+void JobBatch::plan(std::span<const std::unique_ptr<ScheduledJob>> jobs) {
+  std::vector<BatchCandidate> candidates;
+  std::vector<ScheduledJob*> owners;
+  for (const auto& job : jobs) {
+    const auto candidate = job->candidate();
+    if (!candidate) continue;
+    candidates.push_back(*candidate);
+    owners.push_back(job.get());
+  }
+  ++clock_;
+  for (ScheduledJob* job : owners) ++job->turn().passed_over;
+  parts_.clear();
+  for (const BatchShare& share : plan_batch(candidates, limits_)) {
+    ScheduledJob* job = owners[share.candidate];
+    job->turn().passed_over = 0;
+    job->turn().last_served = clock_;
+    parts_.push_back({job, share.tokens, candidates[share.candidate].generates, {}});
+  }
+  // Those of few rows come first (model/batch.h). Of each there is one output at most.
+  std::stable_partition(parts_.begin(), parts_.end(),
+                        [](const Part& part) { return part.tokens < kPromptTokensMin; });
+}
+
+void JobBatch::extend() {
+  int64_t begin = 0;
+  std::erase_if(parts_, [&](Part& part) {
+    try {
+      part.chunk = part.job->sequence().extend(begin, part.tokens);
+    } catch (...) {
+      part.job->fail(std::current_exception());
+      return true;
+    }
+    begin += part.tokens;
+    return false;
+  });
+}
+
+void JobBatch::fill() {
+  tokens_.clear();
+  positions_.clear();
+  outputs_.clear();
+  chunks_.clear();
+  for (const Part& part : parts_) {
+    const auto next = part.job->next_tokens(part.tokens);
+    tokens_.insert(tokens_.end(), next.begin(), next.end());
+    for (int64_t i = 0; i < part.tokens; ++i) {
+      positions_.push_back(static_cast<int32_t>(part.chunk.first_slot + i));
+    }
+    if (part.job->wants_logits(part.tokens)) {
+      outputs_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
+    }
+    chunks_.push_back(part.chunk);
+  }
+}
+
+void JobBatch::forward() {
+  const int64_t width = model_->config().vocabulary_size;
+  const Batch batch = {
+      .tokens = tokens_, .positions = positions_, .chunks = chunks_, .outputs = outputs_};
+  model_->forward(context_, batch, activations_,
+                  {logits_.data(), static_cast<int64_t>(outputs_.size()), width, width});
+}
+
+void JobBatch::hand_out() {
+  const auto width = static_cast<size_t>(model_->config().vocabulary_size);
+  std::span<const float> rows = logits_;
+  for (const Part& part : parts_) {
+    const bool wanted = part.job->wants_logits(part.tokens);
+    try {
+      part.job->computed(part.tokens, wanted ? rows.first(width) : std::span<const float>());
+    } catch (...) {
+      part.job->fail(std::current_exception());
+    }
+    if (wanted) rows = rows.subspan(width);
+  }
+}
+
+}  // namespace minim
