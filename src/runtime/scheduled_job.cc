@@ -72,6 +72,10 @@ void ScheduledJob::check_request() const {
     throw_request(fmt::format("at most {} tokens make no sense; -1 is without a bound",
                               request_.options.generator.tokens_max));
   }
+  if (request_.options.generator.governor != nullptr ||
+      request_.options.generator.energy != nullptr) {
+    throw_request("a governor or an energy meter of one job; they are for all jobs together");
+  }
   const int32_t vocabulary = state_->model().config().vocabulary_size;
   for (const TokenId token : to_read_) {
     if (token >= 0 && token < vocabulary) continue;

@@ -386,8 +386,18 @@ void Scheduler::Engine::publish() {
 // ---- the thread --------------------------------------------------------------------------------
 
 void Scheduler::Engine::step_on() {
+  Governor* const governor = options_.governor;
+  bool was_idle = true;
   while (!stopping_.load(std::memory_order_acquire)) {
-    if (step()) continue;
+    const int64_t decoded = counts_.decode_rows;
+    if (step()) {
+      if (governor == nullptr) continue;
+      if (std::exchange(was_idle, false)) governor->begin_work();
+      governor->pause_before_next(counts_.decode_rows > decoded ? GovernedWork::kToken
+                                                                : GovernedWork::kPromptBatch);
+      continue;
+    }
+    was_idle = true;
     if (waits_for_memory_) {
       wake_->wait_for(kMemoryPoll);
     } else {
@@ -406,6 +416,7 @@ void Scheduler::Engine::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
   wake_->set();
+  if (options_.governor != nullptr) options_.governor->interrupt();
   thread_.join();
 }
 

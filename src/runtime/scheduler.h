@@ -14,6 +14,7 @@
 
 #include "base/context.h"
 #include "model/model.h"
+#include "runtime/governor.h"
 #include "runtime/job.h"
 #include "runtime/kv_pool.h"
 #include "runtime/prefix_cache.h"
@@ -36,6 +37,9 @@ struct SchedulerOptions {
   // Keep generated tokens for later prompts too. Their last bits are those of generating, so that
   // what is said after them may differ from what a Session says that reads them in its prompt.
   bool keep_generated = false;
+  // Of the context's threads: sets the pace of start()'s thread, between steps. Must outlive the
+  // scheduler. Null: full speed.
+  Governor* governor = nullptr;
 };
 
 struct SchedulerStatistics {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <limits>
 #include <thread>
 
@@ -289,6 +290,40 @@ TEST_F(SchedulerTest, OtherWorkIsDoneBetweenSteps) {
   EXPECT_EQ(testing::wait_for(job).tokens.size(), 50u);
 }
 
+TEST_F(SchedulerTest, AGovernorSetsThePaceOfItsThread) {
+  ThreadPool threads(2);
+  std::atomic<int> rests{0};
+  GovernorWorld world;
+  world.root = folder_.path();
+  world.wait = [&](std::chrono::nanoseconds) { ++rests; };
+  Governor governor(threads, {.tokens_per_second_max = 0.01}, {}, world);
+  const Context context{threads, (*context_).kernels, {}};
+  SchedulerOptions options = small_steps();
+  options.governor = &governor;
+  const JobRequest request = request_of(some_tokens(30, 1), 5);
+  const Said expected = alone(*context_, tiny_, request);
+  {
+    Scheduler scheduler(context, tiny_.model, tiny_.tokenizer, options);
+    scheduler.start();
+    Job job = scheduler.submit(request);
+    EXPECT_EQ(testing::wait_for(job), expected);
+  }
+  EXPECT_GE(rests, 3);
+
+  // A real rest of 100 seconds does not keep stop() waiting.
+  world.wait = {};
+  Governor slow(threads, {.tokens_per_second_max = 0.01}, {}, world);
+  options.governor = &slow;
+  Scheduler scheduler(context, tiny_.model, tiny_.tokenizer, options);
+  scheduler.start();
+  Job job = scheduler.submit(request);
+  EXPECT_TRUE(job.next());
+  EXPECT_TRUE(job.next()) << "the second token comes before the first rest";
+  const auto begin = std::chrono::steady_clock::now();
+  scheduler.stop();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
 template <typename Change>
 void expect_refused(Scheduler& scheduler, ErrorCode code, const Change& change) {
   JobRequest request = request_of(some_tokens(20, 1), 5);
@@ -319,6 +354,8 @@ TEST_F(SchedulerTest, RefusesJobsThatMakeNoSense) {
   }
   refused([](JobRequest& r) { r.options.generator.stop_tokens = {400}; });
   refused([](JobRequest& r) { r.options.stop_strings = {""}; });
+  EnergyMeter meter;
+  refused([&](JobRequest& r) { r.options.generator.energy = &meter; });
   refused([](JobRequest& r) {
     r.options.generator.sampler.temperature = std::numeric_limits<float>::quiet_NaN();
   });
