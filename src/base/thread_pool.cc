@@ -41,10 +41,11 @@ bool spin_until(Condition condition) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int thread_count) : active_count_(thread_count) {
+ThreadPool::ThreadPool(int thread_count, ThreadHooks hooks)
+    : hooks_(std::move(hooks)), active_count_(thread_count) {
   MINIM_CHECK(thread_count >= 1);
   try {
-    for (int i = 1; i < thread_count; ++i) workers_.emplace_back([this, i] { work_loop(i); });
+    for (int i = 1; i < thread_count; ++i) start_worker(i);
   } catch (...) {
     stop();  // the system has no more threads; those that run must end before the pool goes
     throw;
@@ -52,6 +53,14 @@ ThreadPool::ThreadPool(int thread_count) : active_count_(thread_count) {
 }
 
 ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::start_worker(int index) {
+  workers_.emplace_back([this, index] {
+    if (hooks_.started) hooks_.started(index - 1);
+    work_loop(index);
+    if (hooks_.ended) hooks_.ended(index - 1);
+  });
+}
 
 void ThreadPool::stop() {
   {

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <type_traits>
@@ -16,10 +17,17 @@
 
 namespace minim {
 
+// Called in each thread that a pool makes, which has index 0 and up: before any work, and at its
+// end. Must not throw. May be empty.
+struct ThreadHooks {
+  std::function<void(int index)> started;
+  std::function<void(int index)> ended;
+};
+
 class ThreadPool {
  public:
   // REQUIRES: thread_count >= 1; the caller of run() counts as one.
-  explicit ThreadPool(int thread_count);
+  explicit ThreadPool(int thread_count, ThreadHooks hooks = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -68,6 +76,7 @@ class ThreadPool {
   void run_job(const Job& job);
   void close_job();
   void stop();
+  void start_worker(int index);
   void work_loop(int index);
   bool is_active(int index) const { return index < active_count_.load(); }
   void work_on(const Job& job);
@@ -75,6 +84,7 @@ class ThreadPool {
   bool enter_job(uint64_t generation);
   void leave_job();
 
+  const ThreadHooks hooks_;
   std::vector<std::thread> workers_;  // index 1 and up; the caller of run() is 0
   // Jobs begun so far in the upper half, whether workers may still enter the last one, and how many
   // are at work on it.

@@ -206,6 +206,23 @@ TEST(ThreadPool, ACountThatChangesDuringJobsLosesNothing) {
   EXPECT_EQ(total, 2000 * 28);
 }
 
+TEST(ThreadPool, HooksAreCalledInEachThreadItMakes) {
+  std::mutex mutex;
+  std::map<int, std::thread::id> started;
+  std::map<int, std::thread::id> ended;
+  const auto note = [&](std::map<int, std::thread::id>& calls) {
+    return [&](int index) {
+      const std::lock_guard lock(mutex);
+      EXPECT_TRUE(calls.emplace(index, std::this_thread::get_id()).second);
+    };
+  };
+  { const ThreadPool pool(4, {.started = note(started), .ended = note(ended)}); }
+  EXPECT_EQ(started.size(), 3u);
+  EXPECT_EQ(started, ended);
+  EXPECT_EQ(started.begin()->first, 0);
+  for (const auto& [index, id] : started) EXPECT_NE(id, std::this_thread::get_id());
+}
+
 TEST(ThreadPool, NoThreadIsOurBug) { EXPECT_DEATH(ThreadPool pool(0), "internal error"); }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <cstring>
+
 #include "base/checked_math.h"
 #include "base/error.h"
 
@@ -51,13 +53,20 @@ size_t chosen_count(const ModelConfig& config, int64_t rows_max) {
   return static_cast<size_t>(config.expert_used_count) * static_cast<size_t>(rows_max);
 }
 
+std::shared_ptr<std::byte> zeros(size_t bytes, const MemorySource& memory) {
+  if (!memory) return {new std::byte[bytes](), std::default_delete<std::byte[]>()};
+  std::shared_ptr<std::byte> buffer = memory(bytes);
+  std::memset(buffer.get(), 0, bytes);
+  return buffer;
+}
+
 }  // namespace
 
-Activations::Activations(const ModelConfig& config, int64_t rows_max) : rows_max_(rows_max) {
-  const size_t count = float_count(config, rows_max);
-  buffer_ = std::make_unique<float[]>(count);
-  const auto address = reinterpret_cast<uintptr_t>(buffer_.get()) / sizeof(float);
-  float* next = buffer_.get() + (kAlignValues - address % kAlignValues) % kAlignValues;
+Activations::Activations(const ModelConfig& config, int64_t rows_max, const MemorySource& memory)
+    : rows_max_(rows_max), buffer_(zeros(float_count(config, rows_max) * sizeof(float), memory)) {
+  auto* const begin = reinterpret_cast<float*>(buffer_.get());
+  const auto address = reinterpret_cast<uintptr_t>(begin) / sizeof(float);
+  float* next = begin + (kAlignValues - address % kAlignValues) % kAlignValues;
 
   const Widths widths(config);
   const auto take = [&](int64_t cols, int64_t stride) {

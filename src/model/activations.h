@@ -1,10 +1,12 @@
 // The scratch memory of a forward pass: sized once for the largest batch, never per token.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "base/memory_source.h"
 #include "model/config.h"
 #include "tensor/matrix_view.h"
 
@@ -14,7 +16,7 @@ namespace minim {
 class Activations {
  public:
   // For batches of up to `rows_max` tokens. Throws kInvalidArgument outside 1 to 2^20.
-  Activations(const ModelConfig& config, int64_t rows_max);
+  Activations(const ModelConfig& config, int64_t rows_max, const MemorySource& memory = {});
 
   // What the constructor allocates, without doing so.
   static size_t bytes(const ModelConfig& config, int64_t rows_max);
@@ -50,7 +52,7 @@ class Activations {
  private:
   int64_t rows_max_ = 0;
   int64_t few_rows_ = 0;
-  std::unique_ptr<float[]> buffer_;
+  std::shared_ptr<std::byte> buffer_;
 };
 
 }  // namespace minim

@@ -76,6 +76,7 @@ WeightLoader::WeightLoader(const Context& context, std::shared_ptr<const ModelFi
     : context_(context),
       file_(std::move(file)),
       specs_(std::move(specs)),
+      memory_(context.memory),
       options_(std::move(options)) {
   for (const TensorSpec& spec : specs_) {
     index_.emplace(spec.name, &spec);

@@ -80,6 +80,7 @@ struct GenerationEvent {
 
   // With kError; the message also with kWaiting.
   ErrorCode error_code = ErrorCode::kInvalidArgument;
+  bool out_of_memory = false;  // the machine's, not a bound
   std::string message;
 
   // With kPrompt: tokens read, of how many.

@@ -11,7 +11,7 @@ JobBatch::JobBatch(const Context& context, std::shared_ptr<const Model> model,
     : context_(context),
       model_(std::move(model)),
       limits_(limits),
-      activations_(model_->config(), limits.tokens),
+      activations_(model_->config(), limits.tokens, context.memory),
       logits_(static_cast<size_t>(limits.sequences) *
               static_cast<size_t>(model_->config().vocabulary_size)) {}
 

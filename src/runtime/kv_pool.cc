@@ -12,13 +12,14 @@
 namespace minim {
 namespace {
 
-constexpr size_t kSlabBytes = size_t{32} << 20;  // addresses only, until blocks are used
+constexpr size_t kSlabBytes = size_t{32} << 20;    // addresses only, until blocks are used
+constexpr size_t kOwnSlabBytes = size_t{1} << 20;  // of a source that may give what it says
 constexpr size_t kCacheLine = 64;
 
 }  // namespace
 
 struct KvSlab {
-  KvSlab(KvPool& pool, size_t count, size_t stride);
+  KvSlab(KvPool& pool, size_t count, size_t stride, const MemorySource& source);
 
   std::shared_ptr<std::byte> memory;
   std::unique_ptr<KvBlockEntry[]> entries;
@@ -34,8 +35,8 @@ struct KvBlockEntry {
   KvBlockEntry* next_free = nullptr;
 };
 
-KvSlab::KvSlab(KvPool& pool, size_t count, size_t stride)
-    : memory(WeightMemory().allocate(count * stride)),
+KvSlab::KvSlab(KvPool& pool, size_t count, size_t stride, const MemorySource& source)
+    : memory(WeightMemory(source).allocate(count * stride)),
       entries(std::make_unique<KvBlockEntry[]>(count)) {
   for (size_t i = count; i > 0; --i) {
     KvBlockEntry& entry = entries[i - 1];
@@ -60,11 +61,12 @@ std::byte* KvBlock::data() const { return entry_->data; }
 
 bool KvBlock::shared() const { return entry_->shares.load(std::memory_order_acquire) > 1; }
 
-KvPool::KvPool(const KvLayout& layout, size_t bytes_max)
+KvPool::KvPool(const KvLayout& layout, size_t bytes_max, MemorySource memory)
     : layout_(layout),
-      block_stride_((layout.block_bytes() + kCacheLine - 1) / kCacheLine * kCacheLine) {
+      block_stride_((layout.block_bytes() + kCacheLine - 1) / kCacheLine * kCacheLine),
+      memory_(std::move(memory)) {
   MINIM_CHECK(layout.block_bytes() > 0 && layout.block_tokens > 0);
-  slab_blocks_ = std::max<size_t>(kSlabBytes / block_stride_, 1);
+  slab_blocks_ = std::max<size_t>((memory_ ? kOwnSlabBytes : kSlabBytes) / block_stride_, 1);
   if (bytes_max == 0) return;
   blocks_max_ = static_cast<int64_t>(bytes_max / layout.block_bytes());
   if (blocks_max_ == 0) {
@@ -119,7 +121,7 @@ KvBlockEntry* KvPool::try_take(KvClaim claim) {
   auto slab = std::find_if(slabs_.begin(), slabs_.end(),
                            [](const auto& candidate) { return candidate->free != nullptr; });
   if (slab == slabs_.end()) {
-    slabs_.push_back(std::make_unique<KvSlab>(*this, slab_blocks_, block_stride_));
+    slabs_.push_back(std::make_unique<KvSlab>(*this, slab_blocks_, block_stride_, memory_));
     slab = slabs_.end() - 1;
   }
   KvBlockEntry* entry = (*slab)->free;

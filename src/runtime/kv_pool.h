@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/memory_source.h"
 #include "tensor/kv_view.h"
 
 namespace minim {
@@ -51,7 +52,7 @@ class KvPool {
  public:
   // Blocks of `bytes_max` in all at most; 0: no bound. Throws kInvalidArgument for a bound that not
   // even one block fits. REQUIRES: layout has layers, heads and tokens.
-  explicit KvPool(const KvLayout& layout, size_t bytes_max = 0);
+  explicit KvPool(const KvLayout& layout, size_t bytes_max = 0, MemorySource memory = {});
   // REQUIRES: all its blocks have come back.
   ~KvPool();
   KvPool(const KvPool&) = delete;
@@ -96,6 +97,7 @@ class KvPool {
   const size_t block_stride_;  // bytes: whole cache lines
   int64_t blocks_max_ = 0;
   size_t slab_blocks_ = 0;
+  const MemorySource memory_;
 
   mutable std::mutex reclaimer_mutex_;  // held while the reclaimer runs, never together with mutex_
   Reclaimer reclaimer_;

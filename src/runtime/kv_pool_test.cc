@@ -163,5 +163,30 @@ TEST(KvPoolTest, BlocksThatOutliveTheirPoolAreOurBug) {
       "internal error");
 }
 
+TEST(KvPoolTest, SlabsComeFromTheSource) {
+  int64_t held = 0;
+  bool empty = false;
+  const MemorySource source = [&](size_t bytes) {
+    if (empty) throw std::bad_alloc();
+    ++held;
+    auto* memory = new std::byte[bytes];
+    return std::shared_ptr<std::byte>(memory, [&held](std::byte* released) {
+      --held;
+      delete[] released;
+    });
+  };
+  {
+    KvPool pool(kSmallLayout, 4 * kSmallLayout.block_bytes(), source);
+    EXPECT_EQ(held, 0);
+    empty = true;
+    EXPECT_THROW(pool.allocate(), std::bad_alloc);
+    EXPECT_EQ(pool.blocks_used(), 0);
+    empty = false;
+    const KvBlock block = pool.allocate();
+    EXPECT_EQ(held, 1);
+  }
+  EXPECT_EQ(held, 0);
+}
+
 }  // namespace
 }  // namespace minim

@@ -65,8 +65,8 @@ PackedTexts::PackedTexts(const Context& context, std::shared_ptr<const Model> mo
     : context_(context),
       model_(std::move(model)),
       options_(options),
-      pool_(std::make_shared<KvPool>(model_->kv_layout())),
-      activations_(model_->config(), checked_batch(options)) {}
+      pool_(std::make_shared<KvPool>(model_->kv_layout(), 0, context.memory)),
+      activations_(model_->config(), checked_batch(options), context.memory) {}
 
 void PackedTexts::hidden_states(std::span<const PackedText> texts, const Visitor& visit) {
   read_all(texts, Wanted::kHidden, visit);

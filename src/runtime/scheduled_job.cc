@@ -34,6 +34,7 @@ GenerationEvent error_event(const std::exception_ptr& error) {
     event.message = e.what();
   } catch (const std::bad_alloc&) {
     event.error_code = ErrorCode::kLimit;
+    event.out_of_memory = true;
     event.message =
         "scheduler: the machine has no memory left; allow fewer sequences, or less "
         "memory for keys and values";

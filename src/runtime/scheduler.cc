@@ -37,11 +37,11 @@ SchedulerOptions checked(const SchedulerOptions& options) {
   return options;
 }
 
-std::shared_ptr<KvPool> make_pool(const std::shared_ptr<const Model>& model,
+std::shared_ptr<KvPool> make_pool(const Context& context, const std::shared_ptr<const Model>& model,
                                   const SchedulerOptions& options) {
   const Sequence checked(model,
                          {.context_tokens = options.context_tokens, .kv_type = options.kv_type});
-  return std::make_shared<KvPool>(checked.cache().layout(), options.kv_bytes_max);
+  return std::make_shared<KvPool>(checked.cache().layout(), options.kv_bytes_max, context.memory);
 }
 
 std::shared_ptr<PrefixCache> make_prefixes(const std::shared_ptr<const Model>& model,
@@ -67,7 +67,7 @@ class Scheduler::Engine {
         model_(std::move(model)),
         tokenizer_(std::move(tokenizer)),
         options_(checked(options)),
-        pool_(make_pool(model_, options_)),
+        pool_(make_pool(context_, model_, options_)),
         prefixes_(make_prefixes(model_, pool_, options_)),
         batch_(context, model_,
                {.tokens = options_.batch_tokens,
@@ -84,7 +84,7 @@ class Scheduler::Engine {
   const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
   const SchedulerOptions& options() const { return options_; }
 
-  std::shared_ptr<SessionState> make_state() const;
+  std::shared_ptr<SessionState> make_state(int64_t context_tokens) const;
   Job submit(JobRequest request);
   SchedulerStatistics statistics() const;
   void run(std::function<void()> work);
@@ -137,12 +137,12 @@ class Scheduler::Engine {
 
 // ---- from any thread ---------------------------------------------------------------------------
 
-std::shared_ptr<SessionState> Scheduler::Engine::make_state() const {
-  return std::make_shared<SessionState>(model_,
-                                        SessionOptions{.context_tokens = options_.context_tokens,
-                                                       .kv_type = options_.kv_type,
-                                                       .pool = pool_,
-                                                       .prefixes = prefixes_});
+std::shared_ptr<SessionState> Scheduler::Engine::make_state(int64_t context_tokens) const {
+  if (context_tokens == 0) context_tokens = options_.context_tokens;
+  return std::make_shared<SessionState>(model_, SessionOptions{.context_tokens = context_tokens,
+                                                               .kv_type = options_.kv_type,
+                                                               .pool = pool_,
+                                                               .prefixes = prefixes_});
 }
 
 void Scheduler::Engine::check_memory(const ScheduledJob& job) const {
@@ -160,7 +160,7 @@ void Scheduler::Engine::check_memory(const ScheduledJob& job) const {
 
 Job Scheduler::Engine::submit(JobRequest request) {
   const std::shared_ptr<SessionState> state =
-      request.state != nullptr ? request.state : make_state();
+      request.state != nullptr ? request.state : make_state(0);
   if (state->sequence().cache().pool() != pool_) {
     throw Error(ErrorCode::kInvalidArgument,
                 "scheduler: the session belongs to somebody else; make it with make_state()");
@@ -448,7 +448,9 @@ int64_t Scheduler::context_tokens() const {
   const int64_t asked = options().context_tokens;
   return asked > 0 ? asked : model().config().context_length;
 }
-std::shared_ptr<SessionState> Scheduler::make_state() const { return engine_->make_state(); }
+std::shared_ptr<SessionState> Scheduler::make_state(int64_t context_tokens) const {
+  return engine_->make_state(context_tokens);
+}
 Job Scheduler::submit(JobRequest request) { return engine_->submit(std::move(request)); }
 SchedulerStatistics Scheduler::statistics() const { return engine_->statistics(); }
 void Scheduler::run(std::function<void()> work) { engine_->run(std::move(work)); }

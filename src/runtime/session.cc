@@ -30,7 +30,8 @@ Session::Session(const Context& context, std::shared_ptr<const Model> model,
     : context_(context),
       state_(std::move(model), options),
       batch_tokens_(checked_batch(options, state_.context_tokens())),
-      activations_(std::make_shared<Activations>(state_.model().config(), batch_tokens_)) {
+      activations_(
+          std::make_shared<Activations>(state_.model().config(), batch_tokens_, context.memory)) {
   positions_.reserve(static_cast<size_t>(batch_tokens_));
   outputs_.reserve(static_cast<size_t>(batch_tokens_));
 }

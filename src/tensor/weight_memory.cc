@@ -32,6 +32,7 @@ std::shared_ptr<std::byte> map_slab(size_t bytes) {
 std::shared_ptr<std::byte> WeightMemory::allocate(size_t bytes) {
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
   const size_t wanted = rounded_up(std::max<size_t>(bytes, 1), kAlignment);
+  if (source_) return source_(wanted);
   if (slab_ == nullptr || wanted > slab_bytes_ - used_) {
     const size_t slab_bytes = std::max(kSlabBytes, rounded_up(wanted, kHugePage));
     slab_ = map_slab(slab_bytes);

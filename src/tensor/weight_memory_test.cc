@@ -35,6 +35,19 @@ TEST(WeightMemory, PiecesAreAlignedApartAndOutliveTheirSource) {
   }
 }
 
+TEST(WeightMemory, ASourceIsAskedForEachPiece) {
+  std::vector<size_t> asked;
+  WeightMemory memory([&](size_t bytes) {
+    asked.push_back(bytes);
+    if (asked.size() == 3) throw std::bad_alloc();
+    return std::shared_ptr<std::byte>(new std::byte[bytes], std::default_delete<std::byte[]>());
+  });
+  const auto first = memory.allocate(100);
+  EXPECT_NE(memory.allocate(0), nullptr);
+  EXPECT_THROW(memory.allocate(64), std::bad_alloc);
+  EXPECT_EQ(asked, (std::vector<size_t>{128, 64, 64}));
+}
+
 TEST(WeightMemory, WhatCannotBeHadIsAnError) {
   WeightMemory memory;
   EXPECT_THROW(memory.allocate(SIZE_MAX), std::bad_alloc);
