@@ -316,7 +316,8 @@ MINIM_API minim_status minim_session_append_tokens(minim_session* session, const
 // Forgets everything from `length` on.
 MINIM_API minim_status minim_session_rewind(minim_session* session, int64_t length,
                                             minim_error* error) MINIM_NOEXCEPT;
-// Reads now what was appended, so that the next generation begins at once.
+// Reads now what was appended, so that the next generation begins at once. Where `progress` stops
+// it, what was appended stays, read or still to be read.
 MINIM_API minim_status minim_session_read(minim_session* session, minim_progress_function progress,
                                           void* progress_user, minim_error* error) MINIM_NOEXCEPT;
 
@@ -537,6 +538,11 @@ typedef struct minim_rank_options {
   uint32_t struct_size;
   int32_t method;    // minim_rank_method
   int32_t truncate;  // nonzero: cut documents that do not fit; otherwise they are MINIM_LIMIT
+  int32_t pooling;   // minim_pooling, of MINIM_RANK_EMBEDDINGS
+  // Of MINIM_RANK_JUDGEMENT; null: "Given a web search query, retrieve relevant passages ...".
+  const char* instruction;
+  // Around the two, with {query}, {document} and {instruction} in it; null: the method's own.
+  const char* prompt;
 } minim_rank_options;
 #define MINIM_RANK_OPTIONS_INIT MINIM_SIZED(minim_rank_options)
 // scores: [count]; higher is better, and comparable within one call. `truncated` may be null.

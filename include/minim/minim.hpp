@@ -331,6 +331,9 @@ enum class RankMethod : int32_t {
 struct RankOptions {
   RankMethod method = RankMethod::kEmbeddings;
   bool truncate = false;
+  Pooling pooling = Pooling::kModel;  // of kEmbeddings
+  std::string instruction = {};       // of kJudgement; empty: about web search
+  std::string prompt = {};  // with {query}, {document} and {instruction}; empty: the method's
 };
 
 template <typename Range>
@@ -418,26 +421,26 @@ class Model {
   }
 
   template <TextRange Range>
-  Embeddings embed(const Range& texts, const EmbedOptions& options = {}) {
+  Embeddings embed(const Range& texts, const EmbedOptions& options = {}) const {
     return embed(c_texts(texts), options);
   }
   Embeddings embed(std::initializer_list<std::string_view> texts,
-                   const EmbedOptions& options = {}) {
+                   const EmbedOptions& options = {}) const {
     return embed(c_texts(texts), options);
   }
-  std::vector<float> embed(std::string_view text, const EmbedOptions& options = {}) {
+  std::vector<float> embed(std::string_view text, const EmbedOptions& options = {}) const {
     return embed({text}, options).values;
   }
 
   // One score a document; higher is better.
   template <TextRange Range>
   std::vector<float> rerank(std::string_view query, const Range& documents,
-                            const RankOptions& options = {}) {
+                            const RankOptions& options = {}) const {
     return rerank(query, c_texts(documents), options);
   }
   std::vector<float> rerank(std::string_view query,
                             std::initializer_list<std::string_view> documents,
-                            const RankOptions& options = {}) {
+                            const RankOptions& options = {}) const {
     return rerank(query, c_texts(documents), options);
   }
 
@@ -469,7 +472,7 @@ class Model {
     return list;
   }
 
-  Embeddings embed(const std::vector<minim_text>& texts, const EmbedOptions& options) {
+  Embeddings embed(const std::vector<minim_text>& texts, const EmbedOptions& options) const {
     auto c = detail::sized<minim_embed_options>();
     c.pooling = static_cast<int32_t>(options.pooling);
     c.not_normalized = options.normalized ? 0 : 1;
@@ -487,10 +490,13 @@ class Model {
   }
 
   std::vector<float> rerank(std::string_view query, const std::vector<minim_text>& documents,
-                            const RankOptions& options) {
+                            const RankOptions& options) const {
     auto c = detail::sized<minim_rank_options>();
     c.method = static_cast<int32_t>(options.method);
     c.truncate = options.truncate ? 1 : 0;
+    c.pooling = static_cast<int32_t>(options.pooling);
+    c.instruction = options.instruction.empty() ? nullptr : options.instruction.c_str();
+    c.prompt = options.prompt.empty() ? nullptr : options.prompt.c_str();
     const minim_text text = {query.data(), query.size()};
     std::vector<float> scores(documents.size());
     detail::call([&](minim_error* error) {
