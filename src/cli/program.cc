@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/public_api.h"
 #include "cli/version.h"
 
 namespace minim::cli {
@@ -28,6 +29,12 @@ constexpr const char* kFooter =
     "checkpoint.\n\n"
     "Exit codes: 0 done, 2 wrong usage, 3 not found, 4 read or write failed, 5 damaged file,\n"
     "6 not supported, 7 limit reached, 130 stopped by Ctrl-C, 1 anything else.";
+
+// The first statuses of the public API are the library's codes.
+int exit_code(v1::Status status) {
+  return status == v1::Status::kOutOfMemory ? kExitFailure
+                                            : cli::exit_code(static_cast<ErrorCode>(status));
+}
 
 // Edits (insert, delete, replace) between two words.
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -109,6 +116,9 @@ int run_program(int argc, const char* const* argv) {
   } catch (const Error& error) {
     fmt::print(stderr, "minim: {}\n", error.what());
     return exit_code(error.code());
+  } catch (const v1::Error& error) {
+    fmt::print(stderr, "minim: {}\n", error.what());
+    return exit_code(error.status());
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "minim: out of memory\n");
     return kExitFailure;

@@ -2,9 +2,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <ctime>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,32 +14,31 @@
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/public_model.h"
 #include "cli/sampling_options.h"
 #include "cli/terminal.h"
-#include "runtime/text_generator.h"
-#include "text/chat_prompt.h"
 #include "text/utf8.h"
 
 namespace minim::cli {
 namespace {
 
-// A model may be able to hold far more than a prompt and an answer need.
-constexpr int64_t kContextDefault = 4096;
+constexpr int kPollMilliseconds = 50;  // how soon Ctrl-C is seen
 
 struct Options {
-  ModelOptions model;
-  EngineOptions engine;
+  PublicModelOptions model;
   std::string prompt;
   std::string file;
   std::string system;
-  DataType cache_type = DataType::kF16;
+  std::string save;
+  std::string load;
   int64_t tokens_max = 256;
-  int64_t context_tokens = 0;
-  int64_t batch_tokens = 512;
+  v1::Overflow overflow = v1::Overflow::kStop;
   SamplingOptions sampling;
   bool raw = false;
   bool no_echo = false;
   bool json = false;
+
+  bool quiet() const { return model.engine.quiet; }
 };
 
 std::string prompt_text(const Options& options) {
@@ -55,59 +53,45 @@ std::string prompt_text(const Options& options) {
 
 struct Prompt {
   std::string text;
-  std::vector<TokenId> tokens;
   bool templated = false;
 };
 
 // The conversation as the model's own template writes it.
-Prompt chat_prompt(std::shared_ptr<const Tokenizer> tokenizer, const std::string& system,
-                   const std::string& prompt) {
+Prompt give_conversation(const v1::Model& model, v1::Session& session, const Options& options,
+                         const std::string& text) {
   OrderedJson messages = OrderedJson::array();
-  if (!system.empty()) messages.push_back({{"role", "system"}, {"content", system}});
-  messages.push_back({{"role", "user"}, {"content", prompt}});
-  const OrderedJson variables = {{"messages", messages}, {"add_generation_prompt", true}};
-  const ChatPrompt chat(std::move(tokenizer));
-  const int64_t now = std::time(nullptr);
-  return {chat.render(variables, now), chat.encode(variables, now), true};
+  if (!options.system.empty()) {
+    messages.push_back({{"role", "system"}, {"content", options.system}});
+  }
+  messages.push_back({{"role", "user"}, {"content", text}});
+  const std::string json = messages.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  session.chat_json(json);
+  return {model.chat_text(json), true};
 }
 
-Prompt make_prompt(std::shared_ptr<const Tokenizer> tokenizer, const Options& options) {
-  const std::string text = prompt_text(options);
-  const Vocabulary& vocabulary = tokenizer->vocabulary();
-  if (!options.raw && !vocabulary.chat_template.empty()) {
-    return chat_prompt(tokenizer, options.system, text);
+Prompt give_prompt(const v1::Model& model, v1::Session& session, const Options& options,
+                   const std::string& text) {
+  const v1::ModelInfo info = model.info();
+  const bool loaded = !options.load.empty();
+  if (!options.raw && !loaded && info.has_chat_template != 0) {
+    return give_conversation(model, session, options, text);
   }
   if (!options.system.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
-                "run: --system needs a model with a chat template, and no --raw");
+                loaded ? "run: --system begins a conversation, and --load goes on with one"
+                       : "run: --system needs a model with a chat template, and no --raw");
   }
-  Prompt prompt = {text, tokenizer->encode(text), false};
+  session.append(text, {.add_special = !loaded});
   // An empty prompt still needs something to continue.
-  if (prompt.tokens.empty() && vocabulary.bos) prompt.tokens.push_back(*vocabulary.bos);
-  if (prompt.tokens.empty()) {
+  if (session.length() == 0 && info.bos_token >= 0) session.append({&info.bos_token, 1});
+  if (session.length() == 0) {
     throw Error(ErrorCode::kInvalidArgument,
                 "run: this model has no token to begin with; give a prompt");
   }
-  return prompt;
+  return {text, false};
 }
 
-double rate(int64_t count, double seconds) {
-  return seconds > 0 ? static_cast<double>(count) / seconds : 0;
-}
-
-void print_statistics(const GenerationStatistics& statistics, const Model& model, bool templated,
-                      const char* reason) {
-  const double decode_rate = rate(statistics.decode_steps, statistics.decode_seconds);
-  fmt::print(stderr,
-             "\n[{}{} prompt tokens in {:.2f} s ({:.1f}/s) | {} generated, {:.1f} tokens/s, {:.2f} "
-             "GB/s of weights | stopped: {}]\n",
-             templated ? "chat template (--raw: none) | " : "", statistics.prompt_tokens,
-             statistics.prompt_seconds, rate(statistics.prompt_tokens, statistics.prompt_seconds),
-             statistics.generated_tokens, decode_rate,
-             decode_rate * static_cast<double>(model.weight_bytes()) * 1e-9, reason);
-}
-
-void write_now(const std::string& text) {
+void write_now(std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
 }
@@ -115,14 +99,14 @@ void write_now(const std::string& text) {
 // What came out, and how it went.
 struct Outcome {
   std::string text;
-  std::vector<TokenId> tokens;
-  StopReason reason = StopReason::kRunning;
+  std::vector<int32_t> tokens;
+  v1::DoneReason reason = v1::DoneReason::kNone;
   std::string stop_string;
   OrderedJson logprobs = OrderedJson::array();
 };
 
-OrderedJson logprob_json(const Tokenizer& tokenizer, const TokenLogprob& token) {
-  const std::string bytes = tokenizer.token_bytes(token.token);
+OrderedJson logprob_json(const v1::Model& model, const v1::TokenLogprob& token) {
+  const std::string bytes = model.token_bytes(token.token);
   OrderedJson values = OrderedJson::array();
   for (const unsigned char c : bytes) values.push_back(c);
   return {{"token", token.token},
@@ -131,118 +115,195 @@ OrderedJson logprob_json(const Tokenizer& tokenizer, const TokenLogprob& token) 
           {"logprob", token.logprob}};
 }
 
-// Generates to the end, or until Ctrl-C; writes the text as it comes unless it becomes JSON.
-Outcome generate(TextGenerator& generator, const Tokenizer& tokenizer, const Options& options) {
-  Outcome outcome;
-  while (const auto event = generator.next()) {
-    if (!options.json) write_now(event->text);
-    outcome.text += event->text;
-    if (event->kind == GenerationEvent::Kind::kDone) {
-      outcome.reason = event->reason;
-      outcome.stop_string = event->stop_string;
+OrderedJson logprobs_json(const v1::Model& model, const v1::Event& event) {
+  OrderedJson entry = logprob_json(model, {event.token, event.logprob});
+  entry["top"] = OrderedJson::array();
+  for (const v1::TokenLogprob& top : event.top) entry["top"].push_back(logprob_json(model, top));
+  return entry;
+}
+
+bool wants_logprobs(const Options& options) {
+  const auto given = options.sampling.values.find("logprobs");
+  return given != options.sampling.values.end() && given->second != "-1";
+}
+
+// What is neither text nor a token.
+void show_notice(const v1::Event& event, const Options& options) {
+  if (options.quiet()) return;
+  switch (event.type) {
+    case v1::EventType::kContextOverflow:
+      fmt::print(stderr, "\n[the context was full: {} tokens after the first {} were dropped]\n",
+                 event.total, event.done);
       break;
+    case v1::EventType::kThermal: fmt::print(stderr, "\n[{}]\n", event.detail); break;
+    case v1::EventType::kBackendFallback:
+      if (options.model.engine.verbose) fmt::print(stderr, "minim: {}\n", event.detail);
+      break;
+    default: break;
+  }
+}
+
+void take_event(const v1::Model& model, const v1::Event& event, const Options& options,
+                Outcome& outcome) {
+  if (!options.json) write_now(event.text);
+  outcome.text += event.text;
+  if (event.type == v1::EventType::kDone) {
+    outcome.reason = event.reason;
+    outcome.stop_string = event.detail;
+  } else if (event.type == v1::EventType::kToken) {
+    outcome.tokens.push_back(event.token);
+    if (wants_logprobs(options)) outcome.logprobs.push_back(logprobs_json(model, event));
+  } else {
+    show_notice(event, options);
+  }
+}
+
+// Generates to the end, or until Ctrl-C; writes the text as it comes unless it becomes JSON.
+Outcome generate(const v1::Model& model, v1::Session& session, const v1::Sampling& sampling,
+                 const Options& options, const Prompt& prompt) {
+  Outcome outcome;
+  ProgressDisplay display(options.quiet() || options.json);
+  const ProgressSink show = display.sink();
+  bool echoes = !options.json && !prompt.templated && !options.no_echo;
+  v1::Generation generation = session.generate(sampling, {.tokens_max = options.tokens_max});
+  while (outcome.reason == v1::DoneReason::kNone) {
+    const v1::Event& event = generation.next(kPollMilliseconds);
+    if (InterruptGuard::interrupted()) session.cancel();
+    if (event.type == v1::EventType::kNone) continue;
+    if (event.type == v1::EventType::kProgress) {
+      show({.stage = "reading",
+            .done = static_cast<uint64_t>(event.done),
+            .total = static_cast<uint64_t>(event.total),
+            .unit = "tokens"});
+      continue;
     }
-    outcome.tokens.push_back(event->token);
-    if (options.sampling.sampler.logprobs >= 0) {
-      OrderedJson entry = logprob_json(tokenizer, {event->token, event->logprob});
-      entry["top"] = OrderedJson::array();
-      for (const TokenLogprob& top : event->top_logprobs) {
-        entry["top"].push_back(logprob_json(tokenizer, top));
-      }
-      outcome.logprobs.push_back(std::move(entry));
-    }
-    if (InterruptGuard::interrupted()) generator.cancel();
+    if (std::exchange(echoes, false)) write_now(prompt.text);
+    take_event(model, event, options, outcome);
   }
   return outcome;
 }
 
-void print_json(const Prompt& prompt, const Outcome& outcome, const Options& options,
-                const GenerationStatistics& statistics) {
-  OrderedJson document = {{"prompt", prompt.text},
-                          {"text", outcome.text},
-                          {"tokens", outcome.tokens},
-                          {"stop_reason", stop_reason_name(outcome.reason)}};
-  if (!outcome.stop_string.empty()) document["stop_string"] = outcome.stop_string;
-  if (!outcome.logprobs.empty()) document["logprobs"] = outcome.logprobs;
-  document["seed"] = options.sampling.sampler.seed;
-  document["statistics"] = {
+double rate(int64_t count, double seconds) {
+  return seconds > 0 ? static_cast<double>(count) / seconds : 0;
+}
+
+const char* energy_source_text(int32_t source) {
+  switch (source) {
+    case MINIM_ENERGY_RAPL: return "rapl";
+    case MINIM_ENERGY_BATTERY: return "battery";
+    case MINIM_ENERGY_ESTIMATED: return "estimate";
+    default: return "none";
+  }
+}
+
+void print_statistics(const v1::SessionStatistics& statistics, const v1::Model& model,
+                      bool templated, v1::DoneReason reason) {
+  const double decode_rate = rate(statistics.decode_steps, statistics.decode_seconds);
+  std::string more;
+  if (statistics.generated_tokens > 0) {
+    more = fmt::format(", first after {:.2f} s", statistics.first_token_seconds);
+    if (statistics.energy_source != MINIM_ENERGY_NONE) {
+      const int64_t tokens = statistics.prompt_tokens + statistics.generated_tokens;
+      more += fmt::format(", {:.3g} J/token ({})", statistics.joules / static_cast<double>(tokens),
+                          energy_source_text(statistics.energy_source));
+    }
+  }
+  fmt::print(stderr,
+             "\n[{}{} prompt tokens in {:.2f} s ({:.1f}/s) | {} generated, {:.1f} tokens/s, {:.2f} "
+             "GB/s of weights{} | stopped: {}]\n",
+             templated ? "chat template (--raw: none) | " : "", statistics.prompt_tokens,
+             statistics.prompt_seconds, rate(statistics.prompt_tokens, statistics.prompt_seconds),
+             statistics.generated_tokens, decode_rate,
+             decode_rate * static_cast<double>(model.info().weight_bytes) * 1e-9, more,
+             minim_done_reason_name(static_cast<int32_t>(reason)));
+}
+
+OrderedJson statistics_json(const v1::SessionStatistics& statistics) {
+  OrderedJson json = {
       {"prompt_tokens", statistics.prompt_tokens},
       {"generated_tokens", statistics.generated_tokens},
       {"prompt_seconds", statistics.prompt_seconds},
+      {"first_token_seconds", statistics.first_token_seconds},
       {"decode_seconds", statistics.decode_seconds},
       {"prompt_tokens_per_second", rate(statistics.prompt_tokens, statistics.prompt_seconds)},
       {"decode_tokens_per_second", rate(statistics.decode_steps, statistics.decode_seconds)}};
+  if (statistics.energy_source != MINIM_ENERGY_NONE) {
+    json["joules"] = statistics.joules;
+    json["energy_source"] = energy_source_text(statistics.energy_source);
+  }
+  return json;
+}
+
+void print_json(const Prompt& prompt, const Outcome& outcome, const Options& options,
+                const v1::SessionStatistics& statistics) {
+  OrderedJson document = {
+      {"prompt", prompt.text},
+      {"text", outcome.text},
+      {"tokens", outcome.tokens},
+      {"stop_reason", minim_done_reason_name(static_cast<int32_t>(outcome.reason))}};
+  if (!outcome.stop_string.empty()) document["stop_string"] = outcome.stop_string;
+  if (!outcome.logprobs.empty()) document["logprobs"] = outcome.logprobs;
+  document["seed"] = std::stoull(options.sampling.values.at("seed"));
+  document["statistics"] = statistics_json(statistics);
   fmt::print("{}\n", document.dump(2, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
-// What the command line alone does not say, and what contradicts itself.
-void finish_options(const ModelFile& file, Options& options) {
-  finish_sampling_options(options.sampling);
-  if (options.sampling.sampler.logprobs >= 0 && !options.json) {
+int run(Options options) {
+  const InterruptGuard interrupt;
+  const v1::Sampling sampling = make_sampling(options.sampling);
+  if (wants_logprobs(options) && !options.json) {
     throw Error(ErrorCode::kInvalidArgument, "run: --logprobs are part of --json; give both");
   }
-  if (options.context_tokens == 0) {
-    options.context_tokens = std::min(kContextDefault, read_model_config(file).context_length);
-  }
-}
-
-int run(Options options) {
-  const Engine engine(options.engine);
-  const InterruptGuard interrupt;
-  const auto file = open_model(options.model);
-  const auto tokenizer = open_tokenizer(*file);
-  finish_options(*file, options);
-  const Prompt prompt = make_prompt(tokenizer, options);
-  const auto model = load_model(engine, file, options.context_tokens);
-  Session session(engine.context(), model,
-                  {.context_tokens = options.context_tokens,
-                   .batch_tokens = options.batch_tokens,
-                   .kv_type = options.cache_type});
-  TextGenerator generator(session, tokenizer,
-                          {.generator = {.sampler = options.sampling.sampler,
-                                         .tokens_max = options.tokens_max,
-                                         .stop_tokens = options.sampling.stop_tokens},
-                           .stop_strings = options.sampling.stop_strings});
-  {
-    ProgressDisplay display(options.engine.quiet || options.json);
-    generator.start(prompt.tokens, display.sink());
-  }
-  if (!options.json && !prompt.templated && !options.no_echo) write_now(prompt.text);
-  const Outcome outcome = generate(generator, *tokenizer, options);
+  const std::string text = prompt_text(options);
+  options.model.sessions_max = 1;
+  PublicModel opened(options.model);
+  const v1::Model& model = opened.model();
+  v1::Session session(model, {.overflow = options.overflow});
+  if (!options.load.empty()) session.load(options.load);
+  const Prompt prompt = give_prompt(model, session, options, text);
+  const Outcome outcome = generate(model, session, sampling, options, prompt);
   if (options.json) {
-    print_json(prompt, outcome, options, generator.statistics());
+    print_json(prompt, outcome, options, session.statistics());
   } else {
     write_now("\n");
-    if (!options.engine.quiet) {
-      print_statistics(generator.statistics(), *model, prompt.templated,
-                       stop_reason_name(outcome.reason));
+    if (!options.quiet()) {
+      print_statistics(session.statistics(), model, prompt.templated, outcome.reason);
     }
   }
-  return outcome.reason == StopReason::kCancelled ? exit_code(ErrorCode::kCancelled) : kExitOk;
+  if (!options.save.empty()) session.save(options.save);
+  return outcome.reason == v1::DoneReason::kCancelled ? exit_code(ErrorCode::kCancelled) : kExitOk;
+}
+
+void add_session_options(CLI::App& app, Options& options) {
+  const std::map<std::string, v1::Overflow> policies = {{"stop", v1::Overflow::kStop},
+                                                        {"error", v1::Overflow::kError},
+                                                        {"shift", v1::Overflow::kShift}};
+  app.add_option("--overflow", options.overflow,
+                 "When the context is full: stop, fail with an error, or drop old tokens and go "
+                 "on: stop, error or shift (default: stop)")
+      ->transform(CLI::Transformer(policies).description(""))
+      ->type_name("POLICY");
+  app.add_option("--save", options.save, "Save the session in the end, for --load");
+  app.add_option("--load", options.load,
+                 "Go on with a saved session; the prompt is put after it as it is");
 }
 
 }  // namespace
 
 Action add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_model_options(app, options->model);
+  add_public_model_options(app, options->model);
   app.add_option("PROMPT", options->prompt, "The prompt (default: --file, or standard input)");
   app.add_option("-f,--file", options->file, "Read the prompt from a file; - is standard input");
   app.add_option("--system", options->system, "System message, for models with a chat template");
   app.add_flag("--raw", options->raw, "Continue the prompt as it is, without a chat template");
   app.add_option("-n,--tokens", options->tokens_max, "Tokens to generate at most; -1: no limit")
       ->capture_default_str();
-  app.add_option("-c,--context", options->context_tokens,
-                 "Tokens that fit in all (default: the model's, at most 4096)")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--batch", options->batch_tokens, "Prompt tokens computed at once")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  add_cache_type_option(app, options->cache_type);
+  add_session_options(app, *options);
+  app.add_flag("--governor", options->model.governor,
+               "Watch temperature, battery and load, and slow down where they ask for it");
   app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
   app.add_flag("--json", options->json, "Print one JSON object at the end");
-  add_precision_option(app, options->engine);
-  add_engine_options(app, options->engine);
   add_sampling_options(app, options->sampling);
   app.footer(
       "Examples:\n"

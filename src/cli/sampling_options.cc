@@ -5,26 +5,16 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <type_traits>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
-#include "runtime/sampling/option_table.h"
 
 namespace minim::cli {
 namespace {
 
 constexpr const char* kTextGroup = "What is said";
-
-const char* group_name(SamplerOptionGroup group) {
-  switch (group) {
-    case SamplerOptionGroup::kSampling: return "Sampling";
-    case SamplerOptionGroup::kRepetition: return "Against repetition";
-    case SamplerOptionGroup::kSteps: return "More about sampling";
-    case SamplerOptionGroup::kText: return kTextGroup;
-  }
-  return "";
-}
 
 template <typename Value>
 CLI::Option* add_list(CLI::App& app, const std::string& flag, std::vector<Value>& values,
@@ -33,25 +23,22 @@ CLI::Option* add_list(CLI::App& app, const std::string& flag, std::vector<Value>
   return app.add_option(flag, values, help)->allow_extra_args(false)->type_name(type);
 }
 
-CLI::Option* add_row(CLI::App& app, const SamplerOptionRow& row, SamplerOptions& options) {
-  const std::string flag = std::string("--") + row.name;
-  return std::visit(
-      [&](auto field) -> CLI::Option* {
-        auto& value = field(options);
-        using Value = std::remove_reference_t<decltype(value)>;
-        if constexpr (std::is_same_v<Value, bool>) {
-          return app.add_flag(flag, value, row.help);
-        } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
-          return add_list(app, flag, value, row.help, "TEXT");
-        } else {
-          return app.add_option(flag, value, row.help)->capture_default_str();
-        }
-      },
-      row.field);
-}
-
-bool contains(const std::vector<SamplerStep>& steps, SamplerStep step) {
-  return std::find(steps.begin(), steps.end(), step) != steps.end();
+CLI::Option* add_named(CLI::App& app, const v1::OptionInfo& info, SamplingOptions& options) {
+  const std::string name = info.name;
+  const std::string flag = "--" + name;
+  if (info.kind == MINIM_OPTION_SWITCH) {
+    return app.add_flag_function(
+        flag, [&options, name](int64_t) { options.values[name] = "1"; }, info.help);
+  }
+  if (info.kind == MINIM_OPTION_TEXT_LIST) {
+    return add_list(app, flag, options.lists[name], info.help, "TEXT");
+  }
+  const auto keep = [&options, name](const std::string& text) { options.values[name] = text; };
+  CLI::Option* option = app.add_option_function<std::string>(flag, keep, info.help);
+  option->default_str(info.default_value);
+  if (info.kind == MINIM_OPTION_NUMBER) option->type_name("FLOAT");
+  if (info.kind == MINIM_OPTION_INTEGER) option->type_name("INT");
+  return option;
 }
 
 // \n, \t, \r and \\, which not every shell can write otherwise.
@@ -73,14 +60,14 @@ std::string unescape(const std::string& text) {
   return result;
 }
 
-LogitBias parse_bias(const std::string& text) {
+std::pair<int32_t, float> parse_bias(const std::string& text) {
   const char* const end = text.data() + text.size();
-  LogitBias bias;
-  const auto token = std::from_chars(text.data(), end, bias.token);
+  std::pair<int32_t, float> bias;
+  const auto token = std::from_chars(text.data(), end, bias.first);
   if (token.ec == std::errc() && token.ptr != end && *token.ptr == '=') {
     const char* begin = token.ptr + 1;
     if (begin != end && *begin == '+') ++begin;
-    const auto value = std::from_chars(begin, end, bias.bias);
+    const auto value = std::from_chars(begin, end, bias.second);
     if (value.ec == std::errc() && value.ptr == end) return bias;
   }
   throw Error(ErrorCode::kInvalidArgument,
@@ -89,70 +76,70 @@ LogitBias parse_bias(const std::string& text) {
                           text));
 }
 
-using GivenRow = std::pair<const SamplerOptionRow*, CLI::Option*>;
+// The library names options in backquotes; here they are flags.
+std::string with_flags(std::string_view message) {
+  const size_t room = message.find(": ");
+  std::string result = "run";
+  bool begins = true;
+  for (const char c : message.substr(room == std::string_view::npos ? 0 : room)) {
+    if (c != '`') {
+      result += c;
+    } else if (std::exchange(begins, !begins)) {
+      result += "--";
+    }
+  }
+  return result;
+}
 
-void check_given(const std::vector<GivenRow>& rows, const SamplerOptions& options) {
-  const auto listed = listed_sampler_steps(options);
-  const auto active = active_sampler_steps(options);
-  const auto refuse = [](const SamplerOptionRow& row, const std::string& why) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("run: --{} would do nothing: {}", row.name, why));
-  };
-  for (const auto& [row, option] : rows) {
-    if (option->count() == 0 || !row->step) continue;
-    const char* name = sampler_step_name(*row->step);
-    if (!contains(listed, *row->step)) {
-      refuse(*row, options.steps.empty()
-                       ? fmt::format("with --mirostat there is no step '{}', unless --samplers "
-                                     "lists it",
-                                     name)
-                       : fmt::format("--samplers does not list '{}'", name));
-    }
-    if (row->role == SamplerOptionRole::kDetail && !contains(active, *row->step)) {
-      refuse(*row, fmt::format("the step '{}' is switched off", name));
-    }
+void check_effect(const v1::Sampling& sampling) {
+  try {
+    sampling.check();
+  } catch (const v1::Error& error) {
+    if (std::string_view(error.what()).find('`') == std::string_view::npos) throw;
+    throw Error(ErrorCode::kInvalidArgument, with_flags(error.what()));
   }
 }
 
 }  // namespace
 
 void add_sampling_options(CLI::App& app, SamplingOptions& options) {
-  std::vector<GivenRow> rows;
-  for (const SamplerOptionRow& row : sampler_option_rows()) {
-    rows.emplace_back(&row, add_row(app, row, options.sampler)->group(group_name(row.group)));
+  for (const v1::OptionInfo& info : v1::Sampling::options()) {
+    add_named(app, info, options)->group(info.group);
   }
-  std::string names;
-  for (const SamplerStep step : sampler_steps()) {
-    names += std::string(names.empty() ? "" : ";") + sampler_step_name(step);
-  }
-  app.add_option("--samplers", options.steps,
-                 "The steps to take, in this order (default: " + names + ")")
-      ->group(group_name(SamplerOptionGroup::kSteps));
   add_list(app, "--stop", options.stop_strings,
            "End the text before this; \\n is a newline; may be given again", "TEXT")
       ->group(kTextGroup);
   add_list(app, "--stop-token", options.stop_tokens, "End the text at this token", "ID")
       ->group(kTextGroup);
-  add_list(app, "--ban-token", options.sampler.banned_tokens, "Never choose this token", "ID")
+  add_list(app, "--ban-token", options.banned_tokens, "Never choose this token", "ID")
       ->group(kTextGroup);
   add_list(app, "--logit-bias", options.biases,
            "Add a value to a token's logit, such as 42=-1.5; -inf bans it", "ID=VALUE")
       ->group(kTextGroup);
-  options.check_effect = [rows](const SamplerOptions& given) { check_given(rows, given); };
 }
 
-void finish_sampling_options(SamplingOptions& options) {
-  SamplerOptions& sampler = options.sampler;
-  sampler.steps = parse_sampler_steps(options.steps);
-  for (const std::string& bias : options.biases) sampler.biases.push_back(parse_bias(bias));
-  for (auto* texts : {&options.stop_strings, &sampler.banned_texts, &sampler.dry.breakers}) {
-    for (std::string& text : *texts) text = unescape(text);
+v1::Sampling make_sampling(SamplingOptions& options) {
+  std::string& seed = options.values["seed"];
+  if (seed.empty() || seed == "0") {
+    seed = std::to_string(
+        static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()));
   }
-  options.check_effect(sampler);
-  if (sampler.seed == 0) {
-    sampler.seed =
-        static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  v1::Sampling sampling;
+  for (const auto& [name, value] : options.values) sampling.set(name, value);
+  for (const auto& [name, values] : options.lists) {
+    for (const std::string& value : values) sampling.set(name, unescape(value));
   }
+  for (const std::string& text : options.stop_strings) sampling.add_stop(unescape(text));
+  for (const int32_t token : options.stop_tokens) sampling.add_stop_token(token);
+  for (const std::string& text : options.biases) {
+    const auto [token, bias] = parse_bias(text);
+    sampling.set_bias(token, bias);
+  }
+  for (const int32_t token : options.banned_tokens) {
+    sampling.set_bias(token, -std::numeric_limits<float>::infinity());
+  }
+  check_effect(sampling);
+  return sampling;
 }
 
 }  // namespace minim::cli

@@ -2,29 +2,31 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <functional>
+#include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
-#include "runtime/text_generator.h"
+#include "cli/public_api.h"
 
 namespace minim::cli {
 
+// As given on the command line; what was not given is not there.
 struct SamplingOptions {
-  SamplerOptions sampler;
+  std::map<std::string, std::string> values;              // by name: "top-k", "seed", ...
+  std::map<std::string, std::vector<std::string>> lists;  // of texts, by name: "ban", ...
   std::vector<std::string> stop_strings;
-  std::vector<TokenId> stop_tokens;
-  std::string steps;                // as given: "a;b;c"
-  std::vector<std::string> biases;  // as given: "TOKEN=VALUE"
-  // Throws for options that were given on the command line and would do nothing.
-  std::function<void(const SamplerOptions&)> check_effect;
+  std::vector<int32_t> stop_tokens;
+  std::vector<int32_t> banned_tokens;
+  std::vector<std::string> biases;  // "TOKEN=VALUE"
 };
 
 // Adds the flags, in groups, so that --help shows first what most people need.
 void add_sampling_options(CLI::App& app, SamplingOptions& options);
 
-// Once the command line is read: takes in what was given as text, and picks a seed where none was
-// given. Throws kInvalidArgument.
-void finish_sampling_options(SamplingOptions& options);
+// Once the command line is read. Picks a seed where none was given, and notes it in the values.
+// Throws kInvalidArgument, as Error or v1::Error, for values that make no sense and for options
+// that would do nothing.
+v1::Sampling make_sampling(SamplingOptions& options);
 
 }  // namespace minim::cli
