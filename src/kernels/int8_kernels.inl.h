@@ -6,6 +6,7 @@
 #include "kernels/attention_coded.inl.h"
 #include "kernels/kernel_table.h"
 #include "kernels/matmul_int8.inl.h"
+#include "kernels/pack_weights.inl.h"
 
 namespace minim::kernels::MINIM_ISA {
 namespace {
