@@ -31,7 +31,7 @@ ByteBpeTokenizer::ByteBpeTokenizer(Vocabulary stored)
                             vocabulary().normalization));
   }
   normal_form_ = *form;
-  set_spellings([this](TokenId id) { return spell_token(vocabulary(), id); });
+  set_spellings([this](TokenId id, std::string& out) { out += spell_token(vocabulary(), id); });
 
   byte_tokens_.fill(-1);
   for (int byte = 0; byte < 256; ++byte) {

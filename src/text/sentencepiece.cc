@@ -49,17 +49,7 @@ SentencePieces::SentencePieces(const Vocabulary& vocabulary)
       user_defined.push_back({token, id});
       user_defined.push_back({with_space_marks(token), id});
     }
-    if (!is_piece(type)) continue;
-    const std::string marked = with_space_marks(token);
-    char32_t before = kSpaceMarkCode;
-    for (size_t at = 0; at < marked.size();) {
-      const Utf8Character character = utf8_at(marked, at);
-      if (character.code == kSpaceMarkCode && before != kSpaceMarkCode) {
-        joins_space_.push_back(before);
-      }
-      before = character.code;
-      at += character.length;
-    }
+    if (is_piece(type)) find_joined_spaces(token);
   }
   std::sort(joins_space_.begin(), joins_space_.end());
   joins_space_.erase(std::unique(joins_space_.begin(), joins_space_.end()), joins_space_.end());
@@ -70,6 +60,21 @@ SentencePieces::SentencePieces(const Vocabulary& vocabulary)
                 "token, and has neither");
   }
   user_defined_ = ByteTrie(std::move(user_defined));
+}
+
+void SentencePieces::find_joined_spaces(std::string_view token) {
+  const bool may_join = token.find(kSpaceMark, 1) != token.npos || token.find(' ', 1) != token.npos;
+  if (!may_join) return;
+  const std::string marked = with_space_marks(token);
+  char32_t before = kSpaceMarkCode;
+  for (size_t at = 0; at < marked.size();) {
+    const Utf8Character character = utf8_at(marked, at);
+    if (character.code == kSpaceMarkCode && before != kSpaceMarkCode) {
+      joins_space_.push_back(before);
+    }
+    before = character.code;
+    at += character.length;
+  }
 }
 
 std::string_view SentencePieces::normalize_prefix(std::string_view text, size_t& at) const {
@@ -170,18 +175,18 @@ void SentencePieces::fuse_unknown(size_t begin, std::vector<int32_t>& out) const
             out.end());
 }
 
-std::string SentencePieces::spell(const Vocabulary& vocabulary, int32_t id) {
-  const std::string& token = vocabulary.tokens[static_cast<size_t>(id)];
-  if (vocabulary.types[static_cast<size_t>(id)] == TokenType::kByte) {
-    return std::string(1, static_cast<char>(*parse_byte_token(token)));
+void SentencePieces::spell(int32_t id, std::string& out) const {
+  const std::string_view token = vocabulary_.tokens[static_cast<size_t>(id)];
+  if (vocabulary_.types[static_cast<size_t>(id)] == TokenType::kByte) {
+    out += static_cast<char>(*parse_byte_token(token));
+    return;
   }
-  std::string out;
-  for (size_t at = 0; at < token.size();) {
-    const bool mark = std::string_view(token).substr(at).starts_with(kSpaceMark);
-    out += mark ? ' ' : token[at];
-    at += mark ? kSpaceMark.size() : 1;
+  size_t begin = 0;
+  for (size_t mark; (mark = token.find(kSpaceMark, begin)) != token.npos;) {
+    out.append(token, begin, mark - begin) += ' ';
+    begin = mark + kSpaceMark.size();
   }
-  return out;
+  out.append(token, begin);
 }
 
 }  // namespace minim

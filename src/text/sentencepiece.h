@@ -43,10 +43,11 @@ class SentencePieces {
   const ByteTrie& user_defined() const { return user_defined_; }
   bool has_bytes() const { return has_bytes_; }
 
-  // What a token writes: U+2581 as a space, byte tokens as their byte.
-  static std::string spell(const Vocabulary& vocabulary, int32_t id);
+  // Appends what a token writes: U+2581 as a space, byte tokens as their byte.
+  void spell(int32_t id, std::string& out) const;
 
  private:
+  void find_joined_spaces(std::string_view token);
   // Reads one unit of normalization from `text` at `at`, advances it and returns the replacement.
   std::string_view normalize_prefix(std::string_view text, size_t& at) const;
 

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,8 +29,14 @@ class SentencePieceBpeTokenizer : public Tokenizer {
   };
 
   void name_characters();
-  void merges_from_scores();
+  void rank_by_scores();
+  void find_unused_splits();
   void merges_from_list();
+  Split add_splits(TokenId id, MergeTable& merges) const;
+  MergeTable all_merges() const;
+  MergeTable merges_within(std::string_view normalized) const;
+  void merge_words(std::string_view normalized, const MergeTable& merges,
+                   std::vector<TokenId>& out) const;
   int32_t character_symbol(std::string_view character) const;
   void append_symbols(std::string_view word, std::vector<int32_t>& symbols) const;
   void append_tokens(int32_t symbol, std::vector<TokenId>& out) const;
@@ -38,7 +47,13 @@ class SentencePieceBpeTokenizer : public Tokenizer {
   std::vector<std::string> characters_;
   std::array<int32_t, 128> ascii_symbols_;  // -1: unknown
   int32_t space_symbol_ = -1;               // of U+2581
-  MergeTable merges_;
+  // Merges by scores are what the tokens' texts say, and there are many: until enough text has come
+  // to need them all, only those that a text can need are made for it.
+  std::vector<int32_t> ranks_;  // of tokens by their scores, the best first; empty with a list
+  size_t token_bytes_max_ = 0;
+  mutable std::atomic<size_t> short_bytes_{0};  // of texts that had merges of their own
+  mutable std::once_flag merges_made_;
+  mutable MergeTable merges_;
   // Unused pieces may be made on the way to others but not written: what they came from.
   std::vector<std::pair<int32_t, Split>> unused_splits_;  // sorted
 };

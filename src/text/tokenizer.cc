@@ -92,8 +92,10 @@ std::shared_ptr<const Tokenizer> Tokenizer::make(Vocabulary vocabulary) {
   return made;
 }
 
-Tokenizer::Tokenizer(Vocabulary vocabulary)
-    : vocabulary_(std::move(vocabulary)), by_name_(vocabulary_.tokens.size()) {
+Tokenizer::Tokenizer(Vocabulary vocabulary) : vocabulary_(std::move(vocabulary)) {}
+
+void Tokenizer::name_tokens() const {
+  by_name_ = TokenTable(vocabulary_.tokens.size());
   // Ordinary tokens first: a control token of the same name must not hide one.
   for (const bool ordinary : {true, false}) {
     for (TokenId id = 0; id < size(); ++id) {
@@ -206,6 +208,7 @@ void Tokenizer::decode_step(TokenId token, const DecodeOptions& options, bool& b
 }
 
 std::optional<TokenId> Tokenizer::find(std::string_view token) const {
+  std::call_once(named_, [this] { name_tokens(); });
   const int32_t id = by_name_.find(token);
   return id == TokenTable::kAbsent ? std::nullopt : std::optional<TokenId>(id);
 }
@@ -231,12 +234,16 @@ void Tokenizer::check_token(TokenId token) const {
   }
 }
 
-void Tokenizer::set_spellings(const std::function<std::string(TokenId)>& spell) {
+void Tokenizer::set_spellings(const std::function<void(TokenId, std::string&)>& spell) {
   spellings_.clear();
   spelling_begins_.assign(1, 0);
   spelling_begins_.reserve(vocabulary_.tokens.size() + 1);
   for (TokenId id = 0; id < size(); ++id) {
-    spellings_ += is_special(id) ? vocabulary_.tokens[static_cast<size_t>(id)] : spell(id);
+    if (is_special(id)) {
+      spellings_ += vocabulary_.tokens[static_cast<size_t>(id)];
+    } else {
+      spell(id, spellings_);
+    }
     if (spellings_.size() > UINT32_MAX) {
       throw Error(ErrorCode::kLimit, "vocabulary: more than 4 GiB of tokens");
     }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -69,8 +70,8 @@ class Tokenizer {
   // Appends the tokens of plain text. `begins`: it is the first, or follows a control token.
   virtual void encode_text(std::string_view text, bool begins, std::vector<TokenId>& out) const = 0;
 
-  // Stores what each token spells. Called by each kind's constructor.
-  void set_spellings(const std::function<std::string(TokenId)>& spell);
+  // Stores what each token spells, as `spell` appends it. Called by each kind's constructor.
+  void set_spellings(const std::function<void(TokenId, std::string&)>& spell);
   std::string_view spelling(TokenId token) const;
 
   // Whether encode_text() puts a space before text that begins.
@@ -81,12 +82,15 @@ class Tokenizer {
  private:
   void check_token(TokenId token) const;
   void find_special_tokens();
+  void name_tokens() const;
   void encode_segments(std::string_view text, const SpecialTokenMatcher& matcher,
                        std::vector<TokenId>& out) const;
   bool is_control(TokenId token) const;
 
   Vocabulary vocabulary_;
-  TokenTable by_name_;
+  // Made when the first token is looked for, which most programs never do.
+  mutable std::once_flag named_;
+  mutable TokenTable by_name_;
   SpecialTokenMatcher user_defined_;  // found always
   SpecialTokenMatcher special_;       // found with parse_special: those, control and unknown tokens
   std::vector<bool> strips_left_, strips_right_, ends_generation_;

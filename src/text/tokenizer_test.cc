@@ -105,6 +105,33 @@ TEST(SentencePieceBpe, UnusedPiecesAreTakenApart) {
   EXPECT_EQ(pieces(*Tokenizer::make(vocabulary), "cat"), (Pieces{"ca", "t"}));
 }
 
+TEST(SentencePieceBpe, ShortTextsMergeLikeLongOnes) {
+  // Most strings of some letters, with scores in no order, so that merges compete everywhere.
+  Vocabulary vocabulary = sentencepiece_bpe_vocabulary();
+  const std::vector<std::string> letters = {"a", "b", "é", "▁"};
+  Rng rng(17);
+  std::vector<std::string> texts = {""};
+  for (size_t begin = 0; begin < texts.size() && texts[begin].size() < 9; ++begin) {
+    for (const std::string& letter : letters) texts.push_back(texts[begin] + letter);
+  }
+  for (const std::string& text : texts) {
+    const auto type = rng.below(8) == 0 ? TokenType::kUnused : TokenType::kNormal;
+    if (!text.empty() && rng.below(4) > 0) {
+      testing::add_token(vocabulary, text, static_cast<float>(rng.below(50)), type);
+    }
+  }
+  const auto with_all = Tokenizer::make(vocabulary);
+  with_all->encode(std::string(5000, 'a'));
+  const auto with_some = Tokenizer::make(vocabulary);
+  for (int i = 0; i < 200; ++i) {
+    std::string text;
+    for (uint64_t left = rng.below(40); left > 0; --left) {
+      text += std::vector<std::string>{"a", "b", "é", " ", "\xC3", "<unk>"}[rng.below(6)];
+    }
+    EXPECT_EQ(with_some->encode(text), with_all->encode(text)) << text;
+  }
+}
+
 TEST(SentencePieceBpe, TakesMergesInPlaceOfScores) {
   Vocabulary vocabulary = sentencepiece_bpe_vocabulary();
   vocabulary.scores.clear();

@@ -21,7 +21,7 @@ UnigramTokenizer::UnigramTokenizer(Vocabulary stored)
   }
   prefixes_space_ = vocabulary().add_space_prefix;
   splits_user_defined_ = false;  // the normalizer keeps them, and their score makes them win
-  set_spellings([this](TokenId id) { return SentencePieces::spell(vocabulary(), id); });
+  set_spellings([this](TokenId id, std::string& out) { pieces_.spell(id, out); });
 
   double score_min = std::numeric_limits<double>::max();
   score_max_ = std::numeric_limits<double>::lowest();

@@ -33,6 +33,7 @@ constexpr std::string_view kChatMarkers[] = {
 };
 
 bool is_chat_marker(std::string_view token) {
+  if (!token.starts_with('<') && !token.starts_with('[')) return false;
   const auto wrapped = [&](std::string_view open, std::string_view close) {
     return token.size() > open.size() + close.size() && token.starts_with(open) &&
            token.ends_with(close);

@@ -62,7 +62,10 @@ WordPieceTokenizer::WordPieceTokenizer(Vocabulary stored) : Tokenizer(std::move(
   const auto begins_word = [&](TokenId id) {
     return vocabulary().tokens[static_cast<size_t>(id)].starts_with(mark) == marked;
   };
-  set_spellings([&](TokenId id) { return (begins_word(id) ? " " : "") + std::string(plain(id)); });
+  set_spellings([&](TokenId id, std::string& out) {
+    if (begins_word(id)) out += ' ';
+    out += plain(id);
+  });
   for (TokenId id = 0; id < size(); ++id) {
     const TokenType type = vocabulary().types[static_cast<size_t>(id)];
     if (type != TokenType::kNormal && type != TokenType::kUnused) continue;
