@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <cstring>
-
 #include "base/checked_math.h"
 #include "base/error.h"
 
@@ -53,17 +51,17 @@ size_t chosen_count(const ModelConfig& config, int64_t rows_max) {
   return static_cast<size_t>(config.expert_used_count) * static_cast<size_t>(rows_max);
 }
 
-std::shared_ptr<std::byte> zeros(size_t bytes, const MemorySource& memory) {
-  if (!memory) return {new std::byte[bytes](), std::default_delete<std::byte[]>()};
-  std::shared_ptr<std::byte> buffer = memory(bytes);
-  std::memset(buffer.get(), 0, bytes);
-  return buffer;
+// Not filled: a prompt shorter than the largest batch then never touches most of it.
+std::shared_ptr<std::byte> allocate(size_t bytes, const MemorySource& memory) {
+  if (memory) return memory(bytes);
+  return {new std::byte[bytes], std::default_delete<std::byte[]>()};
 }
 
 }  // namespace
 
 Activations::Activations(const ModelConfig& config, int64_t rows_max, const MemorySource& memory)
-    : rows_max_(rows_max), buffer_(zeros(float_count(config, rows_max) * sizeof(float), memory)) {
+    : rows_max_(rows_max),
+      buffer_(allocate(float_count(config, rows_max) * sizeof(float), memory)) {
   auto* const begin = reinterpret_cast<float*>(buffer_.get());
   const auto address = reinterpret_cast<uintptr_t>(begin) / sizeof(float);
   float* next = begin + (kAlignValues - address % kAlignValues) % kAlignValues;
