@@ -17,7 +17,9 @@ struct OptionHelp {
   std::string text;
 };
 
-std::vector<OptionHelp> options_of(const CLI::App& app) {
+std::vector<OptionHelp> options_of(const Command& command) {
+  CLI::App app;
+  command.add(app);
   std::vector<OptionHelp> options;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
@@ -31,13 +33,13 @@ std::vector<OptionHelp> options_of(const CLI::App& app) {
   return options;
 }
 
-std::string bash_script(const CLI::App& root) {
+std::string bash_script() {
   std::string commands;
   std::string cases;
   for (const Command& command : minim::cli::commands()) {
     commands += fmt::format("{} ", command.name);
     std::string words;
-    for (const OptionHelp& option : options_of(*root.get_subcommand(command.name))) {
+    for (const OptionHelp& option : options_of(command)) {
       words += option.name + " ";
     }
     cases += fmt::format("    {}) options=\"{}\" ;;\n", command.name, words);
@@ -76,13 +78,13 @@ std::string zsh_text(const std::string& text) {
   return quoted;
 }
 
-std::string zsh_script(const CLI::App& root) {
+std::string zsh_script() {
   std::string commands;
   std::string cases;
   for (const Command& command : minim::cli::commands()) {
     commands += fmt::format("    '{}:{}'\n", command.name, zsh_text(command.summary));
     cases += fmt::format("    {}) _arguments", command.name);
-    for (const OptionHelp& option : options_of(*root.get_subcommand(command.name))) {
+    for (const OptionHelp& option : options_of(command)) {
       cases += fmt::format(" \\\n      '{}[{}]'", option.name, zsh_text(option.text));
     }
     cases += " '*:file:_files' ;;\n";
@@ -116,12 +118,12 @@ std::string fish_text(const std::string& text) {
   return quoted;
 }
 
-std::string fish_script(const CLI::App& root) {
+std::string fish_script() {
   std::string script = "# fish completion for minim: minim completion fish | source\n";
   for (const Command& command : minim::cli::commands()) {
     script += fmt::format("complete -c minim -n __fish_use_subcommand -f -a {} -d '{}'\n",
                           command.name, fish_text(command.summary));
-    for (const OptionHelp& option : options_of(*root.get_subcommand(command.name))) {
+    for (const OptionHelp& option : options_of(command)) {
       script += fmt::format("complete -c minim -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n",
                             command.name, option.name.substr(2), fish_text(option.text));
     }
@@ -137,11 +139,10 @@ Action add_completion(CLI::App& app) {
   app.add_option("SHELL", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  return [shell, &app] {
-    const CLI::App& root = *app.get_parent();
-    const std::string script = *shell == "bash"  ? bash_script(root)
-                               : *shell == "zsh" ? zsh_script(root)
-                                                 : fish_script(root);
+  return [shell] {
+    const std::string script = *shell == "bash"  ? bash_script()
+                               : *shell == "zsh" ? zsh_script()
+                                                 : fish_script();
     fmt::print("{}", script);
     return 0;
   };

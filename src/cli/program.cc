@@ -81,11 +81,14 @@ int run_checked(int argc, const char* const* argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   app.get_formatter()->column_width(34);
+  // Options only where they may be needed: most of the start of a small program is their making.
+  const std::vector<std::string_view> words(argv + std::min(argc, 1), argv + argc);
   std::vector<Action> actions;
   for (const Command& command : commands()) {
     CLI::App* sub = app.add_subcommand(command.name, command.summary);
     sub->fallthrough(false);
-    actions.push_back(command.add(*sub));
+    const bool named = std::find(words.begin(), words.end(), command.name) != words.end();
+    actions.push_back(named ? command.add(*sub) : Action());
   }
   if (argc < 2) {
     fmt::print("{}", app.help());
