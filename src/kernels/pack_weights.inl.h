@@ -204,8 +204,14 @@ void pack_rows(const std::byte* stored, int64_t row_begin, int64_t row_end, int6
     const int64_t left = row_end - row;
     const int rows = static_cast<int>(left < kPackRows ? left : kPackRows);
     if (rows < kPackRows) __builtin_memset(&parts, 0, sizeof(parts));
+    // Of the next panel, whose rows lie one after the other: as many rows at once are too many for
+    // the processor to see a pattern.
+    const std::byte* next = stored + (row + kPackRows) * stride;
     for (int64_t column = 0; column < cols; column += kChunkCols) {
       const int blocks = chunk_blocks(cols, column);
+      const int64_t next_bytes = kPackRows * row_bytes<Type>(blocks * kBlockCols);
+      for (int64_t at = 0; at < next_bytes; at += kLine) __builtin_prefetch(next + at);
+      next += next_bytes;
       pack_chunk<Type>(stored + row * stride + row_bytes<Type>(column), stride, rows, blocks, parts,
                        chunk);
       chunk += chunk_layout<Type>(blocks).bytes;
