@@ -45,7 +45,7 @@ function start_file(    parts, count) {
   is_header = base ~ /\.(h|hpp)$/
   is_cxx = is_header || base ~ /\.(c|cc)$/
   is_program = base ~ /_(test|bench|fuzz)\.(cc|h)$/ || file ~ /\/testing\// || room == "cli" ||
-               parts[1] == "tests"
+               parts[1] == "tests" || parts[1] == "bench"
   is_prose = base ~ /\.md$/
   has_pragma = in_comment = in_raw = in_macro = in_body = in_statement = in_module = 0
   blank_end = 0
