@@ -20,6 +20,7 @@ struct Command {
 std::span<const Command> commands();
 
 Action add_run(CLI::App& app);
+Action add_chat(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_convert(CLI::App& app);
 Action add_quantize(CLI::App& app);

@@ -1,12 +1,11 @@
-#include <array>
-
 #include "cli/command.h"
 
 namespace minim::cli {
 
 std::span<const Command> commands() {
-  static constexpr std::array<Command, 14> kCommands = {{
+  static constexpr Command kCommands[] = {
       {"run", "Generate text from a model", add_run},
+      {"chat", "Converse with a model", add_chat},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
       {"quantize", "Store a model's weights in fewer bits", add_quantize},
@@ -20,7 +19,7 @@ std::span<const Command> commands() {
       {"doctor", "Show what this machine can do, and whether a model suits it", add_doctor},
       {"models", "List the models at hand, and where each came from", add_models},
       {"completion", "Print a completion script for your shell", add_completion},
-  }};
+  };
   return kCommands;
 }
 

@@ -7,12 +7,12 @@
 #include <new>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/nearest_name.h"
 #include "cli/public_api.h"
 #include "cli/version.h"
 
@@ -36,29 +36,12 @@ int exit_code(v1::Status status) {
                                             : cli::exit_code(static_cast<ErrorCode>(status));
 }
 
-// Edits (insert, delete, replace) between two words.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
-
 int report_unknown_command(std::string_view word) {
-  const auto all = commands();
-  const auto nearest = std::min_element(all.begin(), all.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(word, a.name) < edit_distance(word, b.name);
-  });
+  std::vector<std::string_view> names;
+  for (const Command& command : commands()) names.push_back(command.name);
   fmt::print(stderr, "minim: there is no command '{}'", word);
-  if (edit_distance(word, nearest->name) <= 2) {
-    fmt::print(stderr, "; did you mean '{}'?", nearest->name);
+  if (const auto nearest = nearest_name(word, names)) {
+    fmt::print(stderr, "; did you mean '{}'?", *nearest);
   }
   fmt::print(stderr, "\nminim --help lists the commands.\n");
   return kExitUsage;
