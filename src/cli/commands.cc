@@ -6,6 +6,8 @@ std::span<const Command> commands() {
   static constexpr Command kCommands[] = {
       {"run", "Generate text from a model", add_run},
       {"chat", "Converse with a model", add_chat},
+      {"embed", "Turn texts into vectors", add_embed},
+      {"rerank", "Order documents by how well they suit a query", add_rerank},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
       {"quantize", "Store a model's weights in fewer bits", add_quantize},
