@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 #include <string>
@@ -23,10 +24,13 @@ std::shared_ptr<const TokenTries> make_tries(const std::vector<std::string>& tex
   vocabulary.kind = TokenizerKind::kByteBpe;
   vocabulary.pre_tokenizer = "none";
   for (const std::string& text : texts) testing::add_token(vocabulary, encode_letters(text));
-  // One that makes no token; without any, tokens of several bytes would be refused.
-  vocabulary.merges = {encode_letters(texts[0]) + " " + encode_letters(texts[0])};
-  testing::add_token(vocabulary, encode_letters(texts[0] + texts[0]), 0, TokenType::kControl);
   vocabulary.eos = testing::add_token(vocabulary, "<end>", 0, TokenType::kControl);
+  // Without any merge, tokens of several bytes would be refused.
+  const std::string twice = texts[0] + texts[0];
+  vocabulary.merges = {encode_letters(texts[0]) + " " + encode_letters(texts[0])};
+  if (std::find(texts.begin(), texts.end(), twice) == texts.end()) {
+    testing::add_token(vocabulary, encode_letters(twice), 0, TokenType::kControl);
+  }
   vocabulary.scores.clear();
   return TokenTries::make(Tokenizer::make(std::move(vocabulary)));
 }
