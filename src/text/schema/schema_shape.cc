@@ -222,7 +222,7 @@ std::optional<bool> SchemaShapes::fits(const OrderedJson& value, const SchemaSha
       if (!pattern_matches(pattern, text)) return false;
     }
     for (const std::string& format : shape.formats) {
-      if (!content_of_format(grammar_, format)->matches(text)) return false;
+      if (!format_content(format).matches(text)) return false;
     }
     return true;
   }
@@ -292,7 +292,7 @@ Automaton SchemaShapes::string_content(const SchemaShape& shape) {
     content = intersect(content, pattern_content(pattern), budget);
   }
   for (const std::string& format : shape.formats) {
-    content = intersect(content, *content_of_format(grammar_, format), budget);
+    content = intersect(content, format_content(format), budget);
   }
   std::vector<ExpressionId> excluded;
   for (const OrderedJson& text : shape.excluded) {
@@ -309,6 +309,11 @@ const Automaton& SchemaShapes::pattern_content(const std::string& pattern) {
   const ExpressionId expression =
       parse_regex(grammar_, pattern, {.dialect = RegexDialect::kEcma, .search = true});
   return patterns_.emplace(pattern, build_automaton(grammar_, expression)).first->second;
+}
+
+const Automaton& SchemaShapes::format_content(const std::string& format) {
+  if (const auto known = formats_.find(format); known != formats_.end()) return known->second;
+  return formats_.emplace(format, content_of_format(grammar_, format).value()).first->second;
 }
 
 bool SchemaShapes::pattern_matches(const std::string& pattern, const std::string& text) {

@@ -71,6 +71,8 @@ class SchemaShapes {
   size_t prefix_length(const SchemaShape& shape) const;
   bool pattern_matches(const std::string& pattern, const std::string& text);
   const Automaton& pattern_content(const std::string& pattern);
+  // REQUIRES: the format is known.
+  const Automaton& format_content(const std::string& format);
 
   static bool is_false(const Conjunction& schemas);
   const SchemaDocument& document() const { return document_; }
@@ -92,7 +94,7 @@ class SchemaShapes {
   const SchemaDocument& document_;
   Grammar& grammar_;
   std::map<Conjunction, std::vector<SchemaShape>> shapes_;
-  std::map<std::string, Automaton> patterns_;
+  std::map<std::string, Automaton> patterns_, formats_;
   int branches_ = 0;
 };
 

@@ -203,12 +203,7 @@ Automaton content_of_length(Grammar& grammar, uint32_t min, uint32_t max) {
 std::optional<Automaton> content_of_format(Grammar& grammar, std::string_view format) {
   const std::optional<std::string_view> pattern = format_pattern(format);
   if (!pattern) return std::nullopt;
-  Automaton content = build_automaton(grammar, parse_regex(grammar, *pattern));
-  // RFC 1123 by way of RFC 1035: at most 255 bytes with the length of each label.
-  if (format == "hostname") {
-    content = intersect(content, content_of_length(grammar, 1, 253), grammar.budget());
-  }
-  return content;
+  return build_automaton(grammar, parse_regex(grammar, *pattern));
 }
 
 std::string json_string(std::string_view content) {
