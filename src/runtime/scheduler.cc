@@ -282,10 +282,11 @@ bool Scheduler::Engine::try_admit(ScheduledJob& job) {
 // Nobody overtakes one who waits for memory, or large jobs would wait for ever.
 void Scheduler::Engine::admit() {
   waits_for_memory_ = false;
-  std::sort(waiting_.begin(), waiting_.end(),
-            [](const auto& a, const auto& b) { return a->turn().before(b->turn()); });
   int64_t active = std::count_if(running_.begin(), running_.end(),
                                  [](const auto& job) { return !job->paused(); });
+  if (active >= options_.sequences_max) return;
+  std::sort(waiting_.begin(), waiting_.end(),
+            [](const auto& a, const auto& b) { return a->turn().before(b->turn()); });
   while (!waiting_.empty() && active < options_.sequences_max) {
     ScheduledJob& job = *waiting_.front();
     if (!try_admit(job)) {

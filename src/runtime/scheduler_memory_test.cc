@@ -37,7 +37,7 @@ TEST_F(SchedulerTest, JobsWaitForMemoryAndAllAreServed) {
     Scheduler scheduler = make(bounded(7, keeps_prefixes));
     std::vector<JobRequest> requests;
     std::vector<Job> jobs;
-    for (uint64_t i = 0; i < 24; ++i) {
+    for (uint64_t i = 0; i < 14; ++i) {
       requests.push_back(request_of(some_tokens(20 + i % 3 * 30, i % 5), 20, i));
       jobs.push_back(scheduler.submit(requests.back()));
     }
@@ -123,7 +123,7 @@ TEST_F(SchedulerTest, AdmittedJobsNeverRunOutOfMemory) {
     Rng rng(5);
     std::vector<std::shared_ptr<SessionState>> states;
     for (int i = 0; i < 3; ++i) states.push_back(scheduler.make_state());
-    for (int round = 0; round < 30; ++round) {
+    for (int round = 0; round < 12; ++round) {
       std::vector<Job> jobs;
       for (auto& state : states) {
         if (rng.below(4) == 0) state = scheduler.make_state();
