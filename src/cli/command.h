@@ -30,6 +30,8 @@ Action add_init(CLI::App& app);
 Action add_tokenize(CLI::App& app);
 Action add_tokenizer(CLI::App& app);
 Action add_data(CLI::App& app);
+Action add_train(CLI::App& app);
+Action add_distill(CLI::App& app);
 Action add_report(CLI::App& app);
 Action add_perplexity(CLI::App& app);
 Action add_bench(CLI::App& app);

@@ -15,6 +15,8 @@ std::span<const Command> commands() {
       {"tokenize", "Show how a model's tokenizer cuts a text", add_tokenize},
       {"tokenizer", "Learn a tokenizer from texts", add_tokenizer},
       {"data", "Make the data of a training recipe ready", add_data},
+      {"train", "Train a model by a recipe", add_train},
+      {"distill", "Train a model that learns from another", add_distill},
       {"report", "Draw the curves of a training run", add_report},
       {"perplexity", "Measure how well a model predicts a text", add_perplexity},
       {"bench", "Measure how fast this machine runs a model", add_bench},

@@ -1,0 +1,170 @@
+// `minim train` and `minim distill`: a recipe followed from its texts to a model.
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cmath>
+#include <memory>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/machine.h"
+#include "cli/command.h"
+#include "cli/engine.h"
+#include "cli/exit_code.h"
+#include "cli/recipe_options.h"
+#include "cli/terminal.h"
+#include "cli/version.h"
+#include "kernels/kernel_table.h"
+#include "train/run/training_run.h"
+
+namespace minim::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  EngineOptions engine;
+  RecipeOptions recipe;
+  bool plan = false;
+};
+
+void print_plan(const train::RunPlan& plan) {
+  const train::MemoryPlan& memory = plan.memory;
+  const auto line = [](const char* what, const std::string& value) {
+    fmt::print("{:<20} {:>30}\n", what, value);
+  };
+  line("parameters", format_count(static_cast<double>(plan.parameter_count)));
+  line("tokens", format_count(plan.tokens()));
+  line("rows at once", fmt::format("{} of {}", plan.options.micro_rows, plan.options.batch_rows));
+  line("weights", format_bytes(static_cast<double>(memory.parameter_bytes)));
+  line("gradients", format_bytes(static_cast<double>(memory.gradient_bytes)));
+  line("optimizer", format_bytes(static_cast<double>(memory.optimizer_bytes)));
+  line("average of weights", format_bytes(static_cast<double>(memory.average_bytes)));
+  line("activations", format_bytes(static_cast<double>(memory.activation_bytes)));
+  line("products", format_bytes(static_cast<double>(memory.product_bytes)));
+  if (plan.teacher_bytes > 0)
+    line("teacher", format_bytes(static_cast<double>(plan.teacher_bytes)));
+  line("memory in all", format_bytes(static_cast<double>(memory.total() + plan.teacher_bytes)));
+}
+
+// Operations a second that all threads reach in vector registers.
+double peak_rate(const Context& context, GemmPrecision precision) {
+  const auto probe = precision == GemmPrecision::kFloat32 ? context.kernels.probe_products
+                                                          : context.kernels.bfloat16.probe_products;
+  constexpr int64_t kSteps = 1000000;
+  const int threads = context.threads.thread_count();
+  const auto start = Clock::now();
+  context.threads.run(threads, [&](int64_t) { probe(kSteps); });
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return static_cast<double>(probe(1)) * kSteps * threads / seconds;
+}
+
+// A line on standard error every few seconds, and after the last step.
+class StepDisplay {
+ public:
+  StepDisplay(bool quiet, double peak) : quiet_(quiet), peak_(peak) {}
+
+  void show(const train::StepStatistics& s) {
+    const double speed = static_cast<double>(s.batch_tokens) / s.seconds;
+    usual_speed_ = usual_speed_ == 0 ? speed : 0.9 * usual_speed_ + 0.1 * speed;
+    const auto now = Clock::now();
+    if (quiet_ || (now - last_ < std::chrono::seconds(2) && s.step != s.step_count)) return;
+    last_ = now;
+    const auto left = static_cast<double>((s.step_count - s.step) * s.batch_tokens);
+    fmt::print(stderr, "step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of the peak  {} left\n",
+               s.step, s.step_count, s.loss, format_count(usual_speed_),
+               100 * s.flops / s.seconds / peak_, format_duration(left / usual_speed_));
+  }
+  void show(const train::HeldOutLoss& look) const {
+    if (quiet_) return;
+    fmt::print(stderr, "held out after step {}: loss {:.4f}", look.step, look.loss);
+    if (look.average_loss) fmt::print(stderr, ", of the average {:.4f}", *look.average_loss);
+    fmt::print(stderr, "\n");
+  }
+
+ private:
+  bool quiet_;
+  double peak_;
+  double usual_speed_ = 0;
+  Clock::time_point last_;
+};
+
+int run(const Options& options, const train::Recipe& recipe) {
+  const Engine engine(options.engine);
+  const Context& context = engine.context();
+  const InterruptGuard interrupt;
+  train::PreparedData data;
+  train::RunSettings settings;
+  settings.version = version_text();
+  settings.machine =
+      fmt::format("{}, {} kernels, {} threads", cpu_model_name(),
+                  instruction_set_name(context.kernels.set), context.threads.thread_count());
+  ProgressDisplay display(options.engine.quiet);
+  settings.progress = display.sink();
+  data = train::prepare_data(
+      context, recipe,
+      {.progress = display.sink(), .warn = [&](const std::string& text) { context.warn(text); }});
+  const train::RunPlan plan =
+      train::plan_run(context, recipe, data, read_machine().available_bytes);
+  if (options.plan) {
+    print_data(recipe, data);
+    print_plan(plan);
+    return kExitOk;
+  }
+  StepDisplay steps(options.engine.quiet, peak_rate(context, plan.options.precision));
+  train::TrainerEvents events;
+  events.step = [&](const train::StepStatistics& s) {
+    steps.show(s);
+    return !InterruptGuard::interrupted();
+  };
+  events.held_out = [&](const train::HeldOutLoss& look) { steps.show(look); };
+  const train::RunResult result = train::run_recipe(context, recipe, data, plan, settings, events);
+  if (result.end == train::RunEnd::kStopped) {
+    throw Error(ErrorCode::kCancelled,
+                fmt::format("train: stopped after step {} of {} and saved in '{}'; the same "
+                            "command goes on from there",
+                            result.step, plan.options.schedule.step_count, recipe.output.folder));
+  }
+  fmt::print("{}\n", result.model.string());
+  return kExitOk;
+}
+
+Action add(CLI::App& app, bool distills) {
+  auto options = std::make_shared<Options>();
+  add_recipe_options(app, options->recipe);
+  add_engine_options(app, options->engine);
+  app.add_flag("--plan", options->plan, "Show parameters, memory and tokens, and train nothing");
+  return [options, distills] {
+    if (options->recipe.keys) {
+      print_recipe_keys();
+      return kExitOk;
+    }
+    const train::Recipe recipe = open_recipe(options->recipe);
+    if (distills && recipe.distillation.teacher.empty()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{}: no distillation.teacher to learn from; name one, or use "
+                              "'minim train'",
+                              recipe.where("distillation.teacher")));
+    }
+    return run(*options, recipe);
+  };
+}
+
+}  // namespace
+
+Action add_train(CLI::App& app) {
+  app.footer(
+      "Follows a recipe to a model file in its output folder, beside its log and checkpoints.\n"
+      "Stopped with Ctrl-C, it saves after the step at hand; the same command goes on.\n\n"
+      "Example:\n  minim train recipes/toy.yaml --set training.steps=100");
+  return add(app, false);
+}
+
+Action add_distill(CLI::App& app) {
+  app.footer(
+      "As minim train, for recipes with a teacher.\n\n"
+      "Example:\n  minim distill recipe.yaml --set distillation.teacher=teacher.gguf");
+  return add(app, true);
+}
+
+}  // namespace minim::cli
