@@ -12,6 +12,7 @@
 #include "base/thread_pool.h"
 #include "kernels/registry.h"
 #include "runtime/sampler.h"
+#include "runtime/scheduler_bench.h"
 #include "tests/support/bench.h"
 
 namespace minim::bench {
@@ -101,5 +102,6 @@ int main(int argc, char** argv) {
   for (const size_t vocabulary : {size_t{32'000}, size_t{151'936}}) {
     minim::bench::run(context, options, vocabulary);
   }
+  minim::bench::run_scheduler_benchmarks(options);
   return 0;
 }

@@ -17,6 +17,7 @@
 #include "model/presets.h"
 #include "model/random_model.h"
 #include "runtime/scheduler.h"
+#include "runtime/scheduler_bench.h"
 #include "tests/support/bench.h"
 
 namespace minim::bench {
@@ -136,15 +137,14 @@ void run_model(const Context& context, const Options& options, const char* prese
 }
 
 }  // namespace
-}  // namespace minim::bench
 
-int main(int argc, char** argv) {
-  const auto options = minim::bench::parse_options(argc, argv);
-  minim::ThreadPool threads(minim::cpu_count());
-  const minim::Context context{threads, minim::kernels::select_kernel_table_from_environment(), {}};
-  minim::bench::run_model(context, options, "bench-15m", minim::DataType::kF16);
-  if (options.tiny) return 0;
-  minim::bench::run_model(context, options, "bench-135m", minim::DataType::kQ4_0);
-  minim::bench::run_model(context, options, "bench-135m", minim::DataType::kF16);
-  return 0;
+void run_scheduler_benchmarks(const Options& options) {
+  ThreadPool threads(cpu_count());
+  const Context context{threads, kernels::select_kernel_table_from_environment(), {}};
+  run_model(context, options, "bench-15m", DataType::kF16);
+  if (options.tiny) return;
+  run_model(context, options, "bench-135m", DataType::kQ4_0);
+  run_model(context, options, "bench-135m", DataType::kF16);
 }
+
+}  // namespace minim::bench
