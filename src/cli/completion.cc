@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cli/command.h"
@@ -17,10 +16,7 @@ struct OptionHelp {
   std::string text;
 };
 
-std::vector<OptionHelp> options_of(const Command& command) {
-  CLI::App app;
-  command.add(app);
-  std::vector<OptionHelp> options;
+void collect_options(const CLI::App& app, std::vector<OptionHelp>& options) {
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) {
       options.push_back({"--" + name, option->get_description()});
@@ -28,8 +24,15 @@ std::vector<OptionHelp> options_of(const Command& command) {
   }
   // `minim tokenizer train` and its like: the options of what follows the command.
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    for (OptionHelp& option : options_of(*sub)) options.push_back(std::move(option));
+    collect_options(*sub, options);
   }
+}
+
+std::vector<OptionHelp> options_of(const Command& command) {
+  CLI::App app;
+  command.add(app);
+  std::vector<OptionHelp> options;
+  collect_options(app, options);
   return options;
 }
 
