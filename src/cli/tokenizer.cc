@@ -131,7 +131,7 @@ void add_text_options(CLI::App& app, Options& options) {
       ->check(CLI::PositiveNumber);
 }
 
-Action add_train(CLI::App& app) {
+Action add_learn(CLI::App& app) {
   auto options = std::make_shared<Options>();
   add_text_options(app, *options);
   BpeTrainerOptions& trainer = options->trainer;
@@ -165,7 +165,7 @@ Action add_train(CLI::App& app) {
 Action add_tokenizer(CLI::App& app) {
   app.require_subcommand(1);
   CLI::App* sub = app.add_subcommand("train", "Learn a byte-level BPE vocabulary from texts");
-  const Action action = add_train(*sub);
+  const Action action = add_learn(*sub);
   return action;
 }
 
