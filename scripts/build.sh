@@ -1,6 +1,8 @@
 # Configures and builds a CMake preset: quiet where nothing fails, with progress for those who wait.
 
 _compile_jobs=${MINIM_JOBS:-$(nproc 2>/dev/null || echo 2)}
+# What one checkout has compiled serves every other one, wherever it lies.
+export CCACHE_BASEDIR=$MINIM_ROOT CCACHE_NOHASHDIR=1
 
 # configure PRESET: into build/PRESET. CMake runs again by itself when its files change.
 configure() {
