@@ -101,6 +101,7 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndNotTheProgram) {
   EXPECT_FALSE(messages[1].at("content").get<std::string>().empty());
   chat.type("\x03");
   EXPECT_TRUE(chat.shows("Ctrl-D or /quit leaves")) << chat.unseen();
+  EXPECT_TRUE(chat.shows(kPrompt)) << chat.unseen();
   chat.type("\x04");
   EXPECT_EQ(chat.exit_code(), 0);
 }
@@ -180,8 +181,10 @@ TEST_F(ChatTerminal, AnErrorEndsNothing) {
   ASSERT_TRUE(chat.shows(kPrompt));
   chat.type("/lod x\r");
   EXPECT_TRUE(chat.shows("there is no command '/lod'; did you mean '/load'?")) << chat.unseen();
+  EXPECT_TRUE(chat.shows(kPrompt)) << chat.unseen();
   chat.type("/load nothing.chat\r");
-  EXPECT_TRUE(chat.shows("nothing.chat")) << chat.unseen();
+  EXPECT_TRUE(chat.shows("cannot open")) << chat.unseen();
+  EXPECT_TRUE(chat.shows(kPrompt)) << chat.unseen();
   say(chat, "/help\r");
   chat.type("\x04");
   EXPECT_EQ(chat.exit_code(), 0);
