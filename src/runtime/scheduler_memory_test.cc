@@ -199,7 +199,11 @@ TEST_F(SchedulerTest, TenThousandSessionsLeaveNothingBehind) {
   EXPECT_EQ(scheduler.statistics().jobs_ended, 10000);
   EXPECT_EQ(scheduler.statistics().jobs_waiting, 0);
   const int64_t growth = resident_bytes() - before;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what was freed
   EXPECT_LT(growth, 8000 * 64) << "more than 64 bytes a session";
+#else
+  static_cast<void>(growth);
+#endif
 }
 
 }  // namespace
