@@ -106,6 +106,15 @@ TEST_F(ChatTerminal, CtrlCStopsTheAnswerAndNotTheProgram) {
   EXPECT_EQ(chat.exit_code(), 0);
 }
 
+TEST_F(ChatTerminal, CtrlDTypedDuringAnAnswerLeavesAfterIt) {
+  testing::TerminalSession chat(arguments({"--min-tokens", "3000", "-n", "3000"}), folder_.path());
+  ASSERT_TRUE(chat.shows(kPrompt)) << chat.unseen();
+  chat.type("go on for long\r");
+  ASSERT_TRUE(chat.shows("the context is full")) << chat.unseen();
+  chat.type("\x04");
+  EXPECT_EQ(chat.exit_code(), 0) << chat.unseen();
+}
+
 TEST_F(ChatTerminal, CtrlCDropsTheLineThatIsTyped) {
   testing::TerminalSession chat(arguments(), folder_.path());
   ASSERT_TRUE(chat.shows(kPrompt));

@@ -199,6 +199,9 @@ LineEditor::LineEditor(InputBytes& input, Complete complete)
   state.bind("\\e\\n", "minim-newline");
   state.bind("^I", "minim-complete");
   state.bind("^R", "em-inc-search-prev");
+  // While no line is read, the system would take a Ctrl-D for the end of a line that it collects,
+  // and hand over a NUL in its place; without a key for that, it stays one until the next line.
+  ::el_set(line, EL_SETTY, "-x", "eof=", nullptr);
 }
 
 LineEditor::~LineEditor() {
