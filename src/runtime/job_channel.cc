@@ -48,6 +48,16 @@ void JobChannel::push(GenerationEvent event, const GenerationStatistics& statist
   pushed_.notify_one();
 }
 
+void JobChannel::push_last(GenerationEvent event, const GenerationStatistics& statistics) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    statistics_ = statistics;
+    last_ = std::move(event);
+    if (events_.empty() && on_events_) on_events_();
+  }
+  pushed_.notify_one();
+}
+
 bool JobChannel::has_room() const {
   const std::lock_guard lock(mutex_);
   return static_cast<int64_t>(events_.size()) < events_max_;
@@ -58,17 +68,19 @@ std::optional<GenerationEvent> JobChannel::next(std::optional<std::chrono::milli
   bool was_full = false;
   {
     std::unique_lock lock(mutex_);
-    const auto ready = [this] { return finished_ || !events_.empty(); };
+    const auto ready = [this] { return finished_ || last_ || !events_.empty(); };
     if (timeout) {
       pushed_.wait_for(lock, *timeout, ready);
     } else {
       pushed_.wait(lock, ready);
     }
-    if (events_.empty()) return std::nullopt;
+    if (events_.empty()) {
+      finished_ = finished_ || last_;
+      return std::exchange(last_, std::nullopt);
+    }
     was_full = static_cast<int64_t>(events_.size()) >= events_max_;
     event = std::move(events_.front());
     events_.pop_front();
-    finished_ = event->kind == Kind::kDone || event->kind == Kind::kError;
   }
   if (was_full) wake_->set();
   return event;

@@ -41,6 +41,8 @@ class JobChannel {
   // Never waits; an event more than fits is kept all the same. Of kPrompt events that wait, only
   // the latest is kept.
   void push(GenerationEvent event, const GenerationStatistics& statistics);
+  // The last one: kDone or kError. Needs no memory, so that nobody ever waits for it in vain.
+  void push_last(GenerationEvent event, const GenerationStatistics& statistics) noexcept;
   bool has_room() const;
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
   void set_state(JobState state) { state_.store(state, std::memory_order_release); }
@@ -66,6 +68,7 @@ class JobChannel {
   // Called under the lock: whoever has pulled the last event is not called any more.
   std::function<void()> on_events_;
   std::deque<GenerationEvent> events_;
+  std::optional<GenerationEvent> last_;  // comes after events_
   GenerationStatistics statistics_;
   bool finished_ = false;  // the last event was pulled
 };

@@ -24,7 +24,8 @@ double seconds_between(std::chrono::steady_clock::time_point begin,
   throw Error(ErrorCode::kInvalidArgument, "scheduler: " + message);
 }
 
-GenerationEvent error_event(const std::exception_ptr& error) {
+// Where not even the message finds memory, a shorter one that needs none.
+GenerationEvent error_event(const std::exception_ptr& error) noexcept try {
   GenerationEvent event;
   event.kind = Kind::kError;
   try {
@@ -42,6 +43,13 @@ GenerationEvent error_event(const std::exception_ptr& error) {
     event.error_code = ErrorCode::kUnsupported;
     event.message = fmt::format("scheduler: a step failed: {}", e.what());
   }
+  return event;
+} catch (...) {
+  GenerationEvent event;
+  event.kind = Kind::kError;
+  event.error_code = ErrorCode::kLimit;
+  event.out_of_memory = true;
+  event.message = "out of memory";
   return event;
 }
 
@@ -320,13 +328,17 @@ void ScheduledJob::cancel() {
   end_text(StopReason::kCancelled);
 }
 
-void ScheduledJob::end_now() {
+void ScheduledJob::end_now() noexcept {
   if (ended_) return;
   if (!generating_) roll_back();
-  end_text(StopReason::kCancelled);
+  try {
+    end_text(StopReason::kCancelled);
+  } catch (...) {
+    fail(std::current_exception());
+  }
 }
 
-void ScheduledJob::fail(const std::exception_ptr& error) {
+void ScheduledJob::fail(const std::exception_ptr& error) noexcept {
   if (ended_) return;
   if (generating_) {
     // Rows that were not computed go; what was read stays.
@@ -345,14 +357,14 @@ void ScheduledJob::roll_back() {
 
 void ScheduledJob::end_text(StopReason reason) { end(events_.done(reason)); }
 
-void ScheduledJob::end(GenerationEvent event) {
+void ScheduledJob::end(GenerationEvent event) noexcept {
   ended_ = true;
   logits_ = {};
   if (state_->length() != logits_length_) state_->forget_logits();
   state_->sequence().set_claim(KvClaim::kOpen);
   state_.release();
   channel_->set_state(JobState::kEnded);
-  push(std::move(event));
+  channel_->push_last(std::move(event), statistics_);
 }
 
 void ScheduledJob::push(GenerationEvent event) { channel_->push(std::move(event), statistics_); }

@@ -72,10 +72,10 @@ class ScheduledJob {
   // Pushes what the step brought.
   void finish_step();
 
-  void fail(const std::exception_ptr& error);
+  void fail(const std::exception_ptr& error) noexcept;
   void cancel();
   // The same, without a last step.
-  void end_now();
+  void end_now() noexcept;
 
   const GenerationStatistics& statistics() const { return statistics_; }
 
@@ -89,7 +89,7 @@ class ScheduledJob {
   void shift(const Context& context);
   void roll_back();
   void end_text(StopReason reason);
-  void end(GenerationEvent event);
+  void end(GenerationEvent event) noexcept;
   void keep_logits();
   void push(GenerationEvent event);
   void push_progress();

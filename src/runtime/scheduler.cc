@@ -228,13 +228,19 @@ bool Scheduler::Engine::do_work() {
 
 void Scheduler::Engine::take_submitted() {
   const std::lock_guard lock(mutex_);
+  waiting_.reserve(waiting_.size() + submitted_.size());  // half of them moved would be some lost
   std::move(submitted_.begin(), submitted_.end(), std::back_inserter(waiting_));
   submitted_.clear();
 }
 
 bool Scheduler::Engine::end_cancelled() {
   for (const auto& job : waiting_) {
-    if (job->channel()->cancelled()) job->cancel();
+    if (!job->channel()->cancelled()) continue;
+    try {
+      job->cancel();
+    } catch (...) {
+      job->fail(std::current_exception());
+    }
   }
   return remove_ended(waiting_);
 }
@@ -289,12 +295,19 @@ void Scheduler::Engine::admit() {
             [](const auto& a, const auto& b) { return a->turn().before(b->turn()); });
   while (!waiting_.empty() && active < options_.sequences_max) {
     ScheduledJob& job = *waiting_.front();
-    if (!try_admit(job)) {
-      waits_for_memory_ = true;
-      job.wait_for_memory();
-      return;
+    running_.reserve(running_.size() + 1);  // before the job knows that it runs
+    try {
+      if (!try_admit(job)) {
+        waits_for_memory_ = true;
+        job.wait_for_memory();
+        return;
+      }
+      job.admit();
+    } catch (...) {
+      job.fail(std::current_exception());
+      remove_ended(waiting_);
+      continue;
     }
-    job.admit();
     for (const auto& other : waiting_) {
       if (other->turn().arrival < job.turn().arrival) ++other->turn().passed_over;
     }
@@ -422,12 +435,9 @@ void Scheduler::Engine::stop() {
 }
 
 void Scheduler::Engine::cancel_all() {
-  take_submitted();
-  {
-    const std::lock_guard lock(mutex_);
-    work_.clear();
-  }
-  for (Jobs* jobs : {&running_, &waiting_}) {
+  const std::lock_guard lock(mutex_);
+  work_.clear();
+  for (const Jobs* jobs : {&running_, &waiting_, &submitted_}) {
     for (const auto& job : *jobs) job->end_now();
   }
 }

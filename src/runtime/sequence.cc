@@ -86,6 +86,7 @@ int64_t Sequence::reuse(std::span<const TokenId> tokens, int64_t count_max) {
   const auto most = static_cast<int64_t>(tokens.size());
   const int64_t blocks_max = std::min({most, count_max, context_tokens()}) / block_tokens;
   if (blocks_max <= 0) return 0;
+  tokens_.reserve(static_cast<size_t>(blocks_max * block_tokens));  // all of it, or nothing
   cache_.adopt(prefixes_->find(tokens.first(static_cast<size_t>(blocks_max * block_tokens))));
   kept_blocks_ = static_cast<int64_t>(cache_.blocks().size());
   const int64_t count = kept_blocks_ * block_tokens;
