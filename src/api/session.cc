@@ -429,7 +429,7 @@ minim_session_statistics LiveSession::statistics() const {
   result.prompt_tokens = counts.prompt_tokens;
   result.reused_tokens = counts.reused_tokens;
   result.generated_tokens = counts.generated_tokens;
-  result.decode_steps = counts.decode_steps;
+  result.decode_steps = counts.decode_tokens;
   result.queue_seconds = counts.queue_seconds;
   result.prompt_seconds = counts.prompt_seconds;
   if (counts.generated_tokens > 0) {

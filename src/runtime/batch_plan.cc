@@ -40,6 +40,12 @@ std::vector<BatchShare> plan_batch(std::span<const BatchCandidate> candidates,
     if (candidates[i].generates) shares.push_back({i, 1});
   }
   int64_t left = limits.tokens - static_cast<int64_t>(shares.size());
+  for (BatchShare& share : shares) {
+    const int64_t spare = left - 2 * kPromptTokensMin;  // a prompt gets its piece
+    const int64_t more = std::clamp<int64_t>(candidates[share.candidate].left - 1, 0, spare);
+    share.tokens += more;
+    left -= more;
+  }
   if (!shares.empty()) left = std::min(left, limits.prompt_tokens_beside);
   for (const size_t i : order) {
     if (candidates[i].generates) continue;

@@ -1,4 +1,4 @@
-// Which tokens go into the next batch: the next one of every sequence that generates, then pieces
+// Which tokens go into the next batch: the next ones of every sequence that generates, then pieces
 // of prompts.
 #pragma once
 
@@ -23,8 +23,8 @@ constexpr int64_t kPassesPerPriority = 8;  // that count as much as one more of 
 
 struct BatchCandidate {
   Turn turn;
-  bool generates = false;  // one token; else a prompt:
-  int64_t left = 0;        // tokens of it that are not read
+  bool generates = false;  // tokens that are chosen, fewer than kPromptTokensMin; else a prompt
+  int64_t left = 0;        // tokens that are not read
   int64_t room = 0;        // tokens that fit its context
 };
 
@@ -39,7 +39,8 @@ struct BatchShare {
   int64_t tokens = 0;
 };
 
-// Those that get tokens, in turn. Pieces of prompts are prompt_step()s.
+// Those that get tokens, in turn: of sequences that generate one, and more where there is room.
+// Pieces of prompts are prompt_step()s.
 // REQUIRES: limits.tokens >= limits.sequences + 2 * kPromptTokensMin, and
 // prompt_tokens_beside >= 2 * kPromptTokensMin.
 std::vector<BatchShare> plan_batch(std::span<const BatchCandidate> candidates,

@@ -45,6 +45,18 @@ TEST(BatchPlan, BesideOthersAPromptIsReadInSmallPieces) {
             (Shares{{0, 1}, {1, 6}, {2, 18}}));
 }
 
+// Tokens that are certain to follow are computed together where there is room for them.
+TEST(BatchPlan, ChosenTokensShareABatch) {
+  BatchCandidate ahead = generating(0);
+  ahead.left = 8;
+  EXPECT_EQ(plan({ahead}), (Shares{{0, 8}}));
+  EXPECT_EQ(plan({ahead, generating(1), reading(1000, 2)}), (Shares{{0, 8}, {1, 1}, {2, 24}}));
+  std::vector<BatchCandidate> many(7, ahead);
+  many.push_back(reading(1000, 9));
+  EXPECT_EQ(plan(many), (Shares{{0, 8}, {1, 8}, {2, 8}, {3, 8}, {4, 8}, {5, 5}, {6, 1}, {7, 18}}))
+      << "a prompt gets its piece";
+}
+
 TEST(BatchPlan, APieceFitsTheContext) {
   BatchCandidate prompt = reading(1000, 0);
   prompt.room = 20;

@@ -17,7 +17,7 @@ namespace minim {
 
 enum class StopReason {
   kRunning,
-  kEndOfText,    // the model ended the text
+  kEndOfText,    // the model ended the text, or its constraint allows nothing more
   kTokensMax,    // as many tokens as were asked for
   kContextFull,  // as many as fit
   kStopToken,    // one of the caller's
@@ -33,9 +33,12 @@ struct GenerationStatistics {
   int64_t generated_tokens = 0;
   int64_t dropped_tokens = 0;  // from the context, to make room
   int64_t decode_steps = 0;    // forward passes after the prompt's
+  int64_t decode_tokens = 0;   // that they computed
+  int64_t forced_tokens = 0;   // of the generated ones, those that a constraint left no choice in
   double queue_seconds = 0;    // waiting for a turn
   double prompt_seconds = 0;   // reading the prompt: the time to the first token, without the queue
   double decode_seconds = 0;   // sampling included, rests of a governor not
+  double mask_seconds = 0;     // of these, finding what a constraint allows
   double rest_seconds = 0;     // that a governor asked for
   // Of everything since start(), where an EnergyMeter was given.
   std::optional<Energy> energy;
@@ -47,7 +50,7 @@ struct GenerationStatistics {
     return prompt_seconds > 0 ? read / prompt_seconds : 0;
   }
   double decode_rate() const {
-    return decode_seconds > 0 ? static_cast<double>(decode_steps) / decode_seconds : 0;
+    return decode_seconds > 0 ? static_cast<double>(decode_tokens) / decode_seconds : 0;
   }
   // Joules for each token that was read or generated; nothing where the energy is not known.
   std::optional<double> joules_per_token() const;
@@ -77,6 +80,9 @@ struct GenerationEvent {
   // With kDone.
   StopReason reason = StopReason::kRunning;
   std::string stop_string;  // with kStopString: which
+  // Whether the text is one of its constraint; true without one. Not told of a text that a stop
+  // string has cut: false.
+  bool complete = true;
 
   // With kError; the message also with kWaiting.
   ErrorCode error_code = ErrorCode::kInvalidArgument;

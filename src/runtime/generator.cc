@@ -75,6 +75,7 @@ std::optional<TokenId> Generator::stop(StopReason reason) {
 
 std::optional<TokenId> Generator::next() {
   if (stop_reason_ != StopReason::kRunning) return std::nullopt;
+  if (chooser_.finished()) return stop(StopReason::kEndOfText);
   if (chooser_.full()) return stop(StopReason::kTokensMax);
   if (pending_ && !rest(GovernedWork::kToken)) return stop(StopReason::kCancelled);
   const Stopwatch watch;
@@ -82,8 +83,11 @@ std::optional<TokenId> Generator::next() {
     if (session_.length() >= session_.context_tokens()) return stop(StopReason::kContextFull);
     logits_ = session_.append({&*pending_, 1});
     ++statistics_.decode_steps;
+    ++statistics_.decode_tokens;
   }
   pending_ = chooser_.choose(logits_);
+  statistics_.forced_tokens = chooser_.forced_count();
+  statistics_.mask_seconds = chooser_.mask_seconds();
   statistics_.decode_seconds += watch.seconds();
   if (statistics_.decode_seconds + statistics_.rest_seconds >=
       energy_read_seconds_ + kEnergyReadSeconds) {

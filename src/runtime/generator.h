@@ -31,6 +31,8 @@ class Generator {
 
   StopReason stop_reason() const { return stop_reason_; }
   const GenerationStatistics& statistics() const { return statistics_; }
+  // Whether the text is one of its constraint; true without one.
+  bool complete() const { return chooser_.complete(); }
   // Its log-probabilities are those of the last token.
   const Sampler& sampler() const { return chooser_.sampler(); }
 

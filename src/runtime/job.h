@@ -69,7 +69,7 @@ class Job {
   // Whether the last event was pulled.
   bool finished() const;
 
-  // At most two more tokens of it are computed. The last event is kDone with kCancelled, unless the
+  // At most two more batches have a part of it. The last event is kDone with kCancelled, unless the
   // job ended before.
   void cancel();
 

@@ -31,8 +31,7 @@ JobBatch::Counts JobBatch::compute(std::span<const std::unique_ptr<ScheduledJob>
   }
   counts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   counts.rows = static_cast<int64_t>(tokens_.size());
-  counts.decode_rows =
-      std::count_if(parts_.begin(), parts_.end(), [](const Part& part) { return part.generates; });
+  for (const Part& part : parts_) counts.decode_rows += part.generates ? part.tokens : 0;
   hand_out();
   return counts;
 }

@@ -20,7 +20,7 @@ class JobBatch {
 
   struct Counts {
     int64_t rows = 0;
-    int64_t decode_rows = 0;  // that follow a generated token
+    int64_t decode_rows = 0;  // generated tokens
     double seconds = 0;
   };
   // Computes what is next for the jobs whose turn it is, and tells them. A job that cannot take

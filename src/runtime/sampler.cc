@@ -148,10 +148,14 @@ void Sampler::apply_bans() {
   candidates_->remove(bans_now_);
 }
 
+// The logits of tokens that the tokenizer has.
+std::span<const float> Sampler::known(std::span<const float> logits) const {
+  if (tokenizer_ == nullptr) return logits;
+  return logits.first(std::min(logits.size(), static_cast<size_t>(tokenizer_->size())));
+}
+
 TokenId Sampler::sample(std::span<const float> logits, std::span<const uint64_t> allowed) {
-  if (tokenizer_ != nullptr && logits.size() > static_cast<size_t>(tokenizer_->size())) {
-    logits = logits.first(static_cast<size_t>(tokenizer_->size()));
-  }
+  logits = known(logits);
   candidates_->assign(logits);
   const double log_sum = options_.logprobs >= 0 ? find_logprobs() : 0;
   if (!allowed.empty()) candidates_->retain(allowed);
@@ -165,13 +169,22 @@ TokenId Sampler::sample(std::span<const float> logits, std::span<const uint64_t>
   for (const auto& step : steps_) step->apply(*candidates_, *history_, rng_);
   const Draw draw = candidates_->draw(static_cast<double>(rng_.next() >> 11) * 0x1p-53);
   for (const auto& step : steps_) step->drawn(draw);
-  if (options_.logprobs >= 0) {
-    // Infinite logits count as 0 where there are any (Candidates::assign).
-    const float logit = logits[static_cast<size_t>(draw.token)];
-    const double counted = logit == kInfinity ? 0.0 : double{logit};
-    chosen_logprob_ = {draw.token, static_cast<float>(counted - log_sum)};
-  }
+  if (options_.logprobs >= 0) set_chosen(logits, draw.token, log_sum);
   return draw.token;
+}
+
+void Sampler::observe(std::span<const float> logits, TokenId token) {
+  if (options_.logprobs < 0) return;
+  logits = known(logits);
+  candidates_->assign(logits);
+  set_chosen(logits, token, find_logprobs());
+}
+
+void Sampler::set_chosen(std::span<const float> logits, TokenId token, double log_sum) {
+  // Infinite logits count as 0 where there are any (Candidates::assign).
+  const float logit = logits[static_cast<size_t>(token)];
+  const double counted = logit == kInfinity ? 0.0 : double{logit};
+  chosen_logprob_ = {token, static_cast<float>(counted - log_sum)};
 }
 
 double Sampler::find_logprobs() {

@@ -154,11 +154,14 @@ class Sampler {
   // kInvalidArgument if no logit is a number, and if bans and `allowed` leave nothing to choose.
   TokenId sample(std::span<const float> logits, std::span<const uint64_t> allowed = {});
 
+  // In place of sample() where `token` follows whatever the logits are: its log-probabilities.
+  void observe(std::span<const float> logits, TokenId token);
+
   // The token that follows in fact, chosen here or elsewhere.
   void accept(TokenId token);
 
-  // Of the last sample(), with options.logprobs >= 0: the token chosen and the most probable ones,
-  // in order. Valid until the next sample().
+  // Of the last sample() or observe(), with options.logprobs >= 0: the token chosen and the most
+  // probable ones, in order. Valid until the next one.
   TokenLogprob chosen_logprob() const { return chosen_logprob_; }
   std::span<const TokenLogprob> top_logprobs() const { return top_logprobs_; }
 
@@ -169,7 +172,9 @@ class Sampler {
   void find_fixed_bans();
   void reseed();
   void apply_bans();
+  std::span<const float> known(std::span<const float> logits) const;
   double find_logprobs();
+  void set_chosen(std::span<const float> logits, TokenId token, double log_sum);
 
   SamplerOptions options_;
   std::shared_ptr<const Tokenizer> tokenizer_;

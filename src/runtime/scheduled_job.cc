@@ -110,7 +110,7 @@ int64_t ScheduledJob::length_max() const {
   const int64_t context = state_->context_tokens();
   const int64_t tokens_max = request_.options.generator.tokens_max;
   const int64_t room = context - state_->length();
-  const int64_t unread = static_cast<int64_t>(to_read_.size() - read_) + (pending_ ? 1 : 0);
+  const int64_t unread = static_cast<int64_t>(to_read_.size() - read_ + pending_.size());
   if (tokens_max < 0 || unread >= room) return context;
   return state_->length() + std::min(room, unread + std::min(tokens_max - chooser_.count(), room));
 }
@@ -161,14 +161,14 @@ bool ScheduledJob::wants_shift() const {
     const auto left = static_cast<int64_t>(to_read_.size() - read_);
     return left > room && room < 2 * kPromptTokensMin;
   }
-  return pending_ && room == 0;
+  return !pending_.empty() && room == 0;
 }
 
 void ScheduledJob::prepare(const Context& context) {
   if (channel_->cancelled() && !ending_) return cancel();
   if (paused()) return;
   if (wants_shift()) return shift(context);
-  if (reading() || !pending_ || state_->length() < state_->context_tokens()) return;
+  if (reading() || pending_.empty() || state_->length() < state_->context_tokens()) return;
   if (request_.overflow == OverflowPolicy::kError && !ending_) {
     throw Error(ErrorCode::kLimit,
                 fmt::format("scheduler: the context of {} tokens is full; ask for a longer one, or "
@@ -176,7 +176,7 @@ void ScheduledJob::prepare(const Context& context) {
                             state_->context_tokens()));
   }
   const StopReason reason = ending_.value_or(StopReason::kContextFull);
-  pending_.reset();
+  pending_.clear();
   end_text(reason);
 }
 
@@ -214,38 +214,39 @@ void ScheduledJob::show_state(bool is_paused) const {
 }
 
 std::optional<BatchCandidate> ScheduledJob::candidate() const {
-  if (ended_ || paused() || !(reading() || pending_)) return std::nullopt;
+  if (ended_ || paused() || (!reading() && pending_.empty())) return std::nullopt;
   BatchCandidate candidate;
   candidate.turn = turn_;
   candidate.generates = !reading();
-  candidate.left = static_cast<int64_t>(to_read_.size() - read_);
+  candidate.left = static_cast<int64_t>(reading() ? to_read_.size() - read_ : pending_.size());
   candidate.room = state_->context_tokens() - state_->length();
   return candidate;
 }
 
 std::span<const TokenId> ScheduledJob::next_tokens(int64_t count) const {
-  if (!reading()) return {&*pending_, 1};
-  return std::span(to_read_).subspan(read_, static_cast<size_t>(count));
+  const auto from = reading() ? std::span(to_read_).subspan(read_) : std::span(pending_);
+  return from.first(static_cast<size_t>(count));
 }
 
 // ---- a step ------------------------------------------------------------------------------------
 
 bool ScheduledJob::wants_logits(int64_t count) const {
-  if (!reading()) return true;
-  return read_ + static_cast<size_t>(count) == to_read_.size() && !pending_;
+  if (!reading()) return static_cast<size_t>(count) == pending_.size();
+  return read_ + static_cast<size_t>(count) == to_read_.size() && pending_.empty();
 }
 
 void ScheduledJob::computed(int64_t count, std::span<const float> logits) {
   state_->sequence().commit(next_tokens(count));
   logits_ = logits;
   if (!reading()) {
-    pending_.reset();
+    pending_.erase(pending_.begin(), pending_.begin() + count);
     ++statistics_.decode_steps;
+    statistics_.decode_tokens += count;
     return;
   }
   read_ += static_cast<size_t>(count);
   if (!generating_) progress_ = count;
-  if (!reading() && !pending_) start_generating();
+  if (!reading() && pending_.empty()) start_generating();
 }
 
 void ScheduledJob::start_generating() {
@@ -254,17 +255,34 @@ void ScheduledJob::start_generating() {
   statistics_.prompt_seconds = seconds_between(admitted_, generating_since_);
   if (logits_.empty()) logits_ = state_->logits();
   chooser_.start(state_->tokens());
-  if (chooser_.full()) ending_ = StopReason::kTokensMax;
+  ending_ = reason_to_end();
+}
+
+std::optional<StopReason> ScheduledJob::reason_to_end() const {
+  if (events_.stopped()) return StopReason::kStopString;
+  if (chooser_.finished()) return StopReason::kEndOfText;
+  if (chooser_.full()) return StopReason::kTokensMax;
+  return std::nullopt;
 }
 
 bool ScheduledJob::can_choose() const {
-  return !ended_ && !logits_.empty() && !ending_ && !reading() && !pending_;
+  return !ended_ && !logits_.empty() && !ending_ && !reading() && pending_.empty();
 }
 
 void ScheduledJob::choose() {
   try {
-    chosen_ = chooser_.choose(logits_);
+    const auto token = chooser_.choose(logits_);
     did_choose_ = true;
+    if (!token) return;
+    chosen_ = {*token};
+    // So few are computed bit for bit as one by one.
+    const int64_t room = state_->context_tokens() - state_->length();
+    const auto most = static_cast<size_t>(std::min<int64_t>(room, kPromptTokensMin - 1));
+    while (chosen_.size() < most) {
+      const auto forced = chooser_.take_forced();
+      if (!forced) break;
+      chosen_.push_back(*forced);
+    }
   } catch (...) {
     choice_error_ = std::current_exception();
   }
@@ -275,24 +293,28 @@ void ScheduledJob::finish_step() {
   if (choice_error_ != nullptr) return fail(choice_error_);
   push_progress();
   if (generating_) statistics_.decode_seconds = seconds_between(generating_since_, Clock::now());
-  const bool ends_here = ending_ && !pending_ && !reading();
-  if (ends_here || (did_choose_ && !chosen_)) {
+  statistics_.mask_seconds = chooser_.mask_seconds();
+  statistics_.forced_tokens = chooser_.forced_count();
+  const bool ends_here = ending_ && pending_.empty() && !reading();
+  if (ends_here || (did_choose_ && chosen_.empty())) {
     keep_logits();
     return end_text(ending_.value_or(chooser_.reason()));
   }
-  if (std::exchange(did_choose_, false)) {
-    pending_ = std::exchange(chosen_, std::nullopt);
-    ++statistics_.generated_tokens;
-    push(events_.token(*pending_, chooser_.sampler()));
-    if (events_.stopped()) {
-      ending_ = StopReason::kStopString;
-    } else if (chooser_.full()) {
-      ending_ = StopReason::kTokensMax;
-    }
-    // Whoever goes on with the state finds the last token there; otherwise nobody needs it.
-    if (ending_ && !is_kept()) end_text(*ending_);
-  }
+  if (std::exchange(did_choose_, false)) take_chosen();
   logits_ = {};
+}
+
+void ScheduledJob::take_chosen() {
+  // Tokens after a stop string are none of the text.
+  for (const TokenId token : std::exchange(chosen_, {})) {
+    if (events_.stopped()) break;
+    pending_.push_back(token);
+    ++statistics_.generated_tokens;
+    push(events_.token(token, chooser_.sampler()));
+  }
+  ending_ = reason_to_end();
+  // Whoever goes on with the state finds the last tokens there; otherwise nobody needs them.
+  if (ending_ && !is_kept()) end_text(*ending_);
 }
 
 void ScheduledJob::push_progress() {
@@ -321,7 +343,7 @@ void ScheduledJob::cancel() {
     return end_text(StopReason::kCancelled);
   }
   const bool fits = state_->length() < state_->context_tokens();
-  if (is_kept() && pending_ && !reading() && fits) {
+  if (is_kept() && !pending_.empty() && !reading() && fits) {
     ending_ = StopReason::kCancelled;
     return;
   }
@@ -355,7 +377,7 @@ void ScheduledJob::roll_back() {
   sequence.rewind(sequence.can_rewind(start_length_) ? start_length_ : 0);
 }
 
-void ScheduledJob::end_text(StopReason reason) { end(events_.done(reason)); }
+void ScheduledJob::end_text(StopReason reason) { end(events_.done(reason, chooser_.complete())); }
 
 void ScheduledJob::end(GenerationEvent event) noexcept {
   ended_ = true;

@@ -86,6 +86,8 @@ class ScheduledJob {
   bool is_kept() const { return request_.state != nullptr; }
   void check_request() const;
   void start_generating();
+  void take_chosen();
+  std::optional<StopReason> reason_to_end() const;
   void shift(const Context& context);
   void roll_back();
   void end_text(StopReason reason);
@@ -105,10 +107,10 @@ class ScheduledJob {
 
   std::vector<TokenId> to_read_;  // the prompt, or what is read again
   size_t read_ = 0;
-  std::optional<TokenId> pending_;    // chosen, not read yet
-  std::optional<StopReason> ending_;  // once the pending token is read
+  std::vector<TokenId> pending_;      // chosen, not read yet; fewer than kPromptTokensMin
+  std::optional<StopReason> ending_;  // once what is pending is read
   std::span<const float> logits_;     // of this batch, or of the state
-  std::optional<TokenId> chosen_;     // in this step
+  std::vector<TokenId> chosen_;       // in this step
   bool did_choose_ = false;
   std::exception_ptr choice_error_;
   int64_t progress_ = 0;  // tokens of the prompt that were read in this step

@@ -25,7 +25,7 @@ GenerationEvent TextEvents::token(TokenId token, const Sampler& sampler) {
   return event;
 }
 
-GenerationEvent TextEvents::done(StopReason reason) {
+GenerationEvent TextEvents::done(StopReason reason, bool complete) {
   GenerationEvent event;
   event.kind = GenerationEvent::Kind::kDone;
   if (!output_.stopped()) event.text = output_.finish();
@@ -33,8 +33,10 @@ GenerationEvent TextEvents::done(StopReason reason) {
   if (const auto stop = output_.stopped()) {
     reason = StopReason::kStopString;
     event.stop_string = *stop;
+    complete = false;
   }
   event.reason = reason;
+  event.complete = complete;
   return event;
 }
 

@@ -29,8 +29,9 @@ class TextEvents {
   GenerationEvent token(TokenId token, const Sampler& sampler);
   // Whether a stop string has ended the text.
   bool stopped() const { return output_.stopped().has_value(); }
-  // The end of the text, for that reason or a stop string. REQUIRES: called once.
-  GenerationEvent done(StopReason reason);
+  // The end of the text, for that reason or a stop string; `complete` as in GenerationEvent.
+  // REQUIRES: called once.
+  GenerationEvent done(StopReason reason, bool complete);
 
  private:
   TextOutput output_;

@@ -32,7 +32,7 @@ std::optional<GenerationEvent> TextGenerator::next() {
 
 GenerationEvent TextGenerator::done(StopReason reason) {
   done_ = true;
-  return events_.done(reason);
+  return events_.done(reason, generator_.complete());
 }
 
 }  // namespace minim

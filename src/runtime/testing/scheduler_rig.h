@@ -25,6 +25,7 @@ struct Said {
   std::string text;
   StopReason reason = StopReason::kRunning;
   std::string stop_string;
+  bool complete = true;
   bool failed = false;
   ErrorCode error = ErrorCode::kInvalidArgument;
   std::string message;
@@ -33,7 +34,8 @@ struct Said {
 
   bool operator==(const Said& other) const {
     return tokens == other.tokens && logprobs == other.logprobs && text == other.text &&
-           reason == other.reason && stop_string == other.stop_string && failed == other.failed;
+           reason == other.reason && stop_string == other.stop_string &&
+           complete == other.complete && failed == other.failed;
   }
 
   void add(const GenerationEvent& event) {
@@ -48,6 +50,7 @@ struct Said {
       case Kind::kDone:
         reason = event.reason;
         stop_string = event.stop_string;
+        complete = event.complete;
         break;
       case Kind::kError:
         failed = true;

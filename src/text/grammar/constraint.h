@@ -22,6 +22,7 @@ class Constraint {
   // where it is one. Throws kLimit for texts that can be read in too many ways, or nest too deep.
   void allowed(std::span<uint64_t> bits);
   size_t mask_words() const { return grammar_->tries().mask_words(); }
+  const Tokenizer& tokenizer() const { return grammar_->tries().tokenizer(); }
 
   // The token that follows; false, and nothing changes, if it may not.
   bool accept(TokenId token);
