@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/memory_source.h"
+#include "model/adapter/adapter_scratch.h"
 #include "model/config.h"
 #include "tensor/matrix_view.h"
 
@@ -48,6 +49,8 @@ class Activations {
   std::vector<float> chosen_weights;  // [rows * used]
   std::vector<int32_t> order;         // rows * used entries of `chosen`, grouped by expert
   std::vector<int32_t> group_begin;   // [experts + 1]: where each expert's group begins
+
+  AdapterScratch adapter;  // grows where adapters are first used
 
  private:
   int64_t rows_max_ = 0;

@@ -23,6 +23,7 @@ struct Pass {
   const ModelConfig& config;
   const Batch& batch;
   Activations& a;
+  bool adapted = false;  // is_adapted(batch)
 };
 
 // The layers of a model.

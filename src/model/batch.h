@@ -9,6 +9,8 @@
 
 namespace minim {
 
+class AdapterSet;
+
 // Consecutive rows of a batch that continue one sequence.
 struct SequenceChunk {
   int64_t begin = 0;       // first row in the batch
@@ -16,6 +18,7 @@ struct SequenceChunk {
   int64_t first_slot = 0;  // tokens that the cache holds already; row begin + i goes to slot
                            // first_slot + i and sees slots [0, first_slot + i]
   KvView cache;            // with blocks for first_slot + count tokens
+  const AdapterSet* adapters = nullptr;  // of the model, for these rows; null: none
 };
 
 // Matrix products run over all rows at once; attention runs chunk by chunk. What comes out for a

@@ -6,6 +6,8 @@
 #include <array>
 #include <string>
 
+#include "model/adapter/adapt.h"
+
 namespace minim {
 namespace {
 
@@ -99,6 +101,7 @@ void project_qkv(const Pass& pass, const SplitQkvWeights& weights) {
   const std::array<MatmulTarget, 3> targets = {
       {{&weights.query, a.query}, {&weights.key, a.key}, {&weights.value, a.value}}};
   matmul(pass.context, targets, a.normed, a.few_rows());
+  for (const MatmulTarget& target : targets) adapt(pass, *target.weights, a.normed, target.out);
   add_bias_if_any(pass, weights.query_bias, a.query);
   add_bias_if_any(pass, weights.key_bias, a.key);
   add_bias_if_any(pass, weights.value_bias, a.value);
@@ -116,6 +119,7 @@ FusedQkvWeights load_fused_qkv(WeightLoader& loader, int layer, Bias bias) {
 
 void project_qkv(const Pass& pass, const FusedQkvWeights& weights) {
   matmul(pass.context, weights.qkv, pass.a.normed, pass.a.qkv, pass.a.few_rows());
+  adapt(pass, weights.qkv, pass.a.normed, pass.a.qkv);
   add_bias_if_any(pass, weights.bias, pass.a.qkv);
 }
 
@@ -179,6 +183,7 @@ LinearWeights load_linear(WeightLoader& loader, int layer, std::string_view stem
 
 void project(const Pass& pass, const LinearWeights& weights, MatrixView from, MatrixView to) {
   matmul(pass.context, weights.matrix, from, to, pass.a.few_rows());
+  adapt(pass, weights.matrix, from, to);
   add_bias_if_any(pass, weights.bias, to);
 }
 
@@ -197,8 +202,10 @@ void gated_ffn(const Pass& pass, const GatedFfnWeights& weights, Activation acti
   Activations& a = pass.a;
   const std::array<MatmulTarget, 2> targets = {{{&weights.gate, a.gate}, {&weights.up, a.up}}};
   matmul(pass.context, targets, a.normed, a.few_rows());
+  for (const MatmulTarget& target : targets) adapt(pass, *target.weights, a.normed, target.out);
   gated_activate(pass.context, activation, a.gate, a.up);
   matmul(pass.context, weights.down, a.gate, a.out, a.few_rows());
+  adapt(pass, weights.down, a.gate, a.out);
 }
 
 void add_fused_gated_ffn_specs(const ModelConfig& config, int layer,
@@ -214,8 +221,10 @@ FusedGatedFfnWeights load_fused_gated_ffn(WeightLoader& loader, int layer) {
 void gated_ffn(const Pass& pass, const FusedGatedFfnWeights& weights, Activation activation) {
   Activations& a = pass.a;
   matmul(pass.context, weights.gate_up, a.normed, a.gate_up, a.few_rows());
+  adapt(pass, weights.gate_up, a.normed, a.gate_up);
   gated_activate(pass.context, activation, a.gate, a.up);
   matmul(pass.context, weights.down, a.gate, a.out, a.few_rows());
+  adapt(pass, weights.down, a.gate, a.out);
 }
 
 }  // namespace minim

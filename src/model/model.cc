@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "model/adapter/adapt.h"
+#include "model/adapter/adapter.h"
 #include "model/architecture.h"
 #include "model/fingerprint.h"
 #include "model/weights.h"
@@ -70,6 +72,13 @@ void check_chunks(const Batch& batch, const ModelConfig& config) {
   }
 }
 
+void check_adapters(const Batch& batch, const Model& model) {
+  for (const SequenceChunk& chunk : batch.chunks) {
+    if (chunk.adapters == nullptr || &chunk.adapters->model() == &model) continue;
+    throw_batch("the adapters of a sequence are another model's");
+  }
+}
+
 void check_outputs(const Batch& batch) {
   int64_t previous = -1;
   for (const int32_t output : batch.outputs) {
@@ -110,11 +119,17 @@ std::shared_ptr<const Model> Model::load(const Context& context,
   const std::shared_ptr<Model> model(new Model);
   model->graph_ = architecture.load(loader, config);
   model->head_ = loader.matrix(config.tied_embeddings ? "token_embd.weight" : "output.weight");
+  model->matrices_ = loader.matrices();
   model->config_ = std::move(config);
   model->weight_bytes_ = loader.weight_bytes();
   model->fingerprint_ = config_fingerprint(model->config_) + loader.fingerprint();
   model->file_ = std::move(file);
   return model;
+}
+
+const WeightMatrix* Model::find_matrix(const std::string& name) const {
+  const auto found = matrices_.find(name);
+  return found == matrices_.end() ? nullptr : &found->second;
 }
 
 KvLayout Model::kv_layout(DataType type) const {
@@ -132,6 +147,10 @@ const Rotary* Model::rotary(int layer) const {
   return graph_->rotary(layer);
 }
 
+Pass Model::make_pass(const Context& context, const Batch& batch, Activations& activations) const {
+  return {context, config_, batch, activations, is_adapted(batch)};
+}
+
 void Model::run(const Context& context, const Batch& batch, Activations& activations) const {
   if (batch.rows() > activations.rows_max()) {
     throw Error(ErrorCode::kLimit, fmt::format("model: a batch of {} tokens, where {} fit",
@@ -140,13 +159,14 @@ void Model::run(const Context& context, const Batch& batch, Activations& activat
   check_tokens(batch, config_);
   check_positions(batch, config_);
   check_chunks(batch, config_);
+  check_adapters(batch, *this);
   check_outputs(batch);
   const auto few = count_few_rows(batch);
   if (!few) {
     throw_batch("chunks with few rows come first in a batch, then those with few outputs");
   }
   activations.set_rows(batch.rows(), few->rows);
-  if (batch.rows() > 0) graph_->forward({context, config_, batch, activations});
+  if (batch.rows() > 0) graph_->forward(make_pass(context, batch, activations));
 }
 
 void Model::forward(const Context& context, const Batch& batch, Activations& activations,
@@ -156,6 +176,7 @@ void Model::forward(const Context& context, const Batch& batch, Activations& act
   run(context, batch, activations);
   if (output_count == 0) return;
   matmul(context, head_, activations.normed, logits, activations.few_rows());
+  adapt(make_pass(context, batch, activations), head_, activations.normed, logits);
   if (config_.final_soft_cap > 0.0f) soft_cap(context, config_.final_soft_cap, logits);
 }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <unordered_map>
 
 #include "base/context.h"
 #include "base/progress.h"
@@ -18,6 +20,7 @@
 namespace minim {
 
 class Graph;
+struct Pass;
 struct Rotary;
 
 struct LoadOptions {
@@ -46,6 +49,9 @@ class Model {
 
   const ModelConfig& config() const { return config_; }
   const ModelFile& file() const { return *file_; }
+  // The matrix of a tensor, "blk.0.attn_q.weight"; null where the model has none of that name, and
+  // for the matrices of experts.
+  const WeightMatrix* find_matrix(const std::string& name) const;
   // Of a cache that forward() accepts. REQUIRES: is_cache_type(type).
   KvLayout kv_layout(DataType type = DataType::kF16) const;
   // How keys of `layer` are turned by their positions, before they go into a cache; null where
@@ -70,6 +76,7 @@ class Model {
 
  private:
   Model();
+  Pass make_pass(const Context& context, const Batch& batch, Activations& activations) const;
   // Checks the batch, then leaves the final hidden states of its outputs in activations.normed.
   void run(const Context& context, const Batch& batch, Activations& activations) const;
 
@@ -77,6 +84,7 @@ class Model {
   std::shared_ptr<const ModelFile> file_;
   std::unique_ptr<const Graph> graph_;
   WeightMatrix head_;  // [vocabulary, dim]
+  std::unordered_map<std::string, WeightMatrix> matrices_;
   size_t weight_bytes_ = 0;
   uint64_t fingerprint_ = 0;
 };

@@ -73,6 +73,8 @@ class WeightLoader {
     return vector(layer_tensor(layer, name));
   }
 
+  // Every matrix that matrix() gave, by its tensor's name.
+  const std::unordered_map<std::string, WeightMatrix>& matrices() const { return loaded_; }
   // Resident bytes of everything loaded so far.
   size_t weight_bytes() const { return weight_bytes_; }
   // Of everything loaded so far, in whatever order.

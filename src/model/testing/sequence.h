@@ -61,6 +61,7 @@ class TestSequence {
 struct TestChunk {
   TestSequence* sequence;
   std::vector<int32_t> tokens;
+  const AdapterSet* adapters = nullptr;
 };
 
 // One batch: the logits of every row, [rows, vocabulary].
@@ -71,8 +72,8 @@ inline std::vector<float> forward_all(const Context& context, const Model& model
   for (const TestChunk& chunk : chunks) {
     TestSequence& sequence = *chunk.sequence;
     const auto count = static_cast<int64_t>(chunk.tokens.size());
-    sequences.push_back(
-        {static_cast<int64_t>(tokens.size()), count, sequence.length, sequence.view()});
+    sequences.push_back({static_cast<int64_t>(tokens.size()), count, sequence.length,
+                         sequence.view(), chunk.adapters});
     for (const int32_t token : chunk.tokens) {
       tokens.push_back(token);
       positions.push_back(static_cast<int32_t>(sequence.length++));
@@ -91,7 +92,7 @@ inline std::vector<float> forward_all(const Context& context, const Model& model
 
 inline std::vector<float> forward_all(const Context& context, const Model& model,
                                       TestSequence& sequence, std::span<const int32_t> tokens) {
-  const TestChunk chunk{&sequence, {tokens.begin(), tokens.end()}};
+  const TestChunk chunk{&sequence, {tokens.begin(), tokens.end()}, nullptr};
   return forward_all(context, model, {&chunk, 1});
 }
 

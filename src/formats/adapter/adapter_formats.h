@@ -1,0 +1,20 @@
+// The formats of adapters, and what they share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "formats/adapter/adapter_file.h"
+
+namespace minim {
+
+// Shapes that fit each other, floating-point or quantised types, no matrix changed twice. Throws
+// kFormat, naming the file and the tensor.
+void check_adapter(const AdapterFile& file);
+
+AdapterFile read_gguf_adapter(const Path& path, const ModelFile& file);
+// `folder` holds adapter_config.json and adapter_model.safetensors.
+AdapterFile open_peft_adapter(const Path& folder, const AdapterBase& base);
+
+}  // namespace minim
