@@ -81,7 +81,7 @@ void EventListener::call() {
 LiveSession::LiveSession(std::shared_ptr<OpenModel> model, const minim_session_options& options)
     : model_(std::move(model)), options_(options) {
   check_session_options(options_, model_->context_tokens());
-  state_ = model_->scheduler().make_state(options_.context_tokens);
+  state_ = model_->scheduler().make_state({.context_tokens = options_.context_tokens});
   model_->sessions.fetch_add(1);
 }
 

@@ -17,14 +17,22 @@
 
 namespace minim {
 
+struct StateOptions {
+  int64_t context_tokens = 0;  // that it holds at most; 0: as many as the scheduler's sequences
+  std::shared_ptr<const AdapterSet> adapters;  // see SessionOptions, as for the next
+  uint64_t prefix_space = 0;
+};
+
 struct JobRequest {
   // What to continue, from Scheduler::make_state(): the job's until its last event was pushed. It
   // then holds all tokens of the job's events, and the logits after them; except the last token
   // where the context is full. After an error, or cancelled while it read the prompt, it is as
   // before the job, or empty where it cannot go back (Sequence::can_rewind()), or, once tokens were
   // dropped, what was read until then.
-  // Null: a new one, which goes with the job.
+  // Null: a new one, which goes with the job, of the adapters and the prefix space here.
   std::shared_ptr<SessionState> state;
+  std::shared_ptr<const AdapterSet> adapters;
+  uint64_t prefix_space = 0;
   std::vector<TokenId> tokens;  // to append; empty: go on from the logits of `state`
   // tokens_max of 0: only read.
   TextGeneratorOptions options;

@@ -19,8 +19,8 @@ uint64_t hash_tokens(std::span<const TokenId> tokens) {
 }  // namespace
 
 struct PrefixCache::Node {
-  Node* parent = nullptr;
-  uint64_t hash = 0;
+  Node* parent = nullptr;  // null: the root of a space
+  uint64_t hash = 0;       // of the tokens; of a root: the space
   std::vector<TokenId> tokens;
   KvBlock block;
   Children children;
@@ -33,8 +33,7 @@ PrefixCache::PrefixCache(std::shared_ptr<const Model> model, std::shared_ptr<KvP
     : model_(std::move(model)),
       pool_(std::move(pool)),
       options_(options),
-      blocks_max_(static_cast<int64_t>(options.bytes_max / pool_->layout().block_bytes())),
-      root_(std::make_unique<Node>()) {
+      blocks_max_(static_cast<int64_t>(options.bytes_max / pool_->layout().block_bytes())) {
   pool_->set_reclaimer({[this] { return drop_unused(); }, [this] { return count_unused(); }});
 }
 
@@ -68,17 +67,20 @@ void PrefixCache::unlink(Node& node) {
 
 // `node` and all that it lies under become the newest, it the last of them.
 void PrefixCache::touch(Node* node) {
-  for (; node != root_.get(); node = node->parent) {
+  for (; node->parent != nullptr; node = node->parent) {
     unlink(*node);
     link(*node, nullptr);
   }
 }
 
-std::vector<KvBlock> PrefixCache::find(std::span<const TokenId> tokens) {
+std::vector<KvBlock> PrefixCache::find(std::span<const TokenId> tokens, uint64_t space) {
   const auto block_tokens = static_cast<size_t>(pool_->layout().block_tokens);
   std::vector<KvBlock> blocks;
   const std::lock_guard lock(mutex_);
-  Node* node = root_.get();
+  ++statistics_.lookups;
+  const auto root = roots_.find(space);
+  if (root == roots_.end()) return blocks;
+  Node* node = root->second.get();
   for (; tokens.size() >= block_tokens; tokens = tokens.subspan(block_tokens)) {
     Node* child = find_child(*node, tokens.first(block_tokens));
     if (child == nullptr) break;
@@ -86,16 +88,21 @@ std::vector<KvBlock> PrefixCache::find(std::span<const TokenId> tokens) {
     node = child;
   }
   touch(node);
-  ++statistics_.lookups;
   if (!blocks.empty()) ++statistics_.hits;
   statistics_.tokens_found += static_cast<int64_t>(blocks.size() * block_tokens);
   return blocks;
 }
 
-void PrefixCache::keep(std::span<const TokenId> tokens, std::span<const KvBlock> blocks) {
+void PrefixCache::keep(std::span<const TokenId> tokens, std::span<const KvBlock> blocks,
+                       uint64_t space) {
   const auto block_tokens = static_cast<size_t>(pool_->layout().block_tokens);
   const std::lock_guard lock(mutex_);
-  Node* node = root_.get();
+  std::unique_ptr<Node>& root = roots_[space];
+  if (root == nullptr) {
+    root = std::make_unique<Node>();
+    root->hash = space;
+  }
+  Node* node = root.get();
   for (const KvBlock& block : blocks) {
     if (tokens.size() < block_tokens) break;
     const auto of_block = tokens.first(block_tokens);
@@ -110,13 +117,15 @@ void PrefixCache::keep(std::span<const TokenId> tokens, std::span<const KvBlock>
       child->tokens.assign(of_block.begin(), of_block.end());
       child->block = block;
       node->children.emplace(child->hash, std::move(made));
-      link(*child, node == root_.get() ? nullptr : node);
+      link(*child, node->parent == nullptr ? nullptr : node);
       ++statistics_.blocks;
     }
     node = child;
   }
   touch(node);
   while (statistics_.blocks > blocks_max_) drop(*oldest_);
+  const auto kept = roots_.find(space);
+  if (kept != roots_.end() && kept->second->children.empty()) roots_.erase(kept);
 }
 
 void PrefixCache::drop(Node& leaf) {
@@ -125,8 +134,10 @@ void PrefixCache::drop(Node& leaf) {
   --statistics_.blocks;
   ++statistics_.blocks_dropped;
   const auto [begin, end] = leaf.parent->children.equal_range(leaf.hash);
-  leaf.parent->children.erase(
+  Node* const parent = leaf.parent;
+  parent->children.erase(
       std::find_if(begin, end, [&](const auto& child) { return child.second.get() == &leaf; }));
+  if (parent->parent == nullptr && parent->children.empty()) roots_.erase(parent->hash);
 }
 
 // The oldest leaf that no sequence holds. Where a sequence holds one, it holds all that it lies

@@ -49,12 +49,13 @@ class PrefixCache {
   const PrefixCacheOptions& options() const { return options_; }
 
   // The blocks of the longest known beginning of `tokens`: block i holds tokens [i, i + 1) *
-  // block_tokens.
-  std::vector<KvBlock> find(std::span<const TokenId> tokens);
+  // block_tokens. What was kept in one space is found in no other: what other adapters computed,
+  // or what somebody else must not hear of, even by being faster.
+  std::vector<KvBlock> find(std::span<const TokenId> tokens, uint64_t space = 0);
 
   // Keeps the blocks of `tokens`, as far as they are full. What is there already stays. Empty
   // blocks can be passed over only where they are known. REQUIRES: nobody writes to them any more.
-  void keep(std::span<const TokenId> tokens, std::span<const KvBlock> blocks);
+  void keep(std::span<const TokenId> tokens, std::span<const KvBlock> blocks, uint64_t space = 0);
 
   void clear();
   PrefixStatistics statistics() const;
@@ -76,8 +77,8 @@ class PrefixCache {
   const PrefixCacheOptions options_;
   const int64_t blocks_max_;
 
-  mutable std::mutex mutex_;  // guards what follows
-  std::unique_ptr<Node> root_;
+  mutable std::mutex mutex_;                                   // guards what follows
+  std::unordered_map<uint64_t, std::unique_ptr<Node>> roots_;  // of each space that has blocks
   // By when they were needed, the latest first; a block never before the one that it lies under, so
   // that the last one is a leaf.
   Node* newest_ = nullptr;

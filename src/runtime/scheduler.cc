@@ -84,7 +84,7 @@ class Scheduler::Engine {
   const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
   const SchedulerOptions& options() const { return options_; }
 
-  std::shared_ptr<SessionState> make_state(int64_t context_tokens) const;
+  std::shared_ptr<SessionState> make_state(const StateOptions& options) const;
   Job submit(JobRequest request);
   SchedulerStatistics statistics() const;
   void run(std::function<void()> work);
@@ -137,12 +137,15 @@ class Scheduler::Engine {
 
 // ---- from any thread ---------------------------------------------------------------------------
 
-std::shared_ptr<SessionState> Scheduler::Engine::make_state(int64_t context_tokens) const {
-  if (context_tokens == 0) context_tokens = options_.context_tokens;
-  return std::make_shared<SessionState>(model_, SessionOptions{.context_tokens = context_tokens,
-                                                               .kv_type = options_.kv_type,
-                                                               .pool = pool_,
-                                                               .prefixes = prefixes_});
+std::shared_ptr<SessionState> Scheduler::Engine::make_state(const StateOptions& options) const {
+  const int64_t asked = options.context_tokens;
+  return std::make_shared<SessionState>(
+      model_, SessionOptions{.context_tokens = asked != 0 ? asked : options_.context_tokens,
+                             .kv_type = options_.kv_type,
+                             .pool = pool_,
+                             .prefixes = prefixes_,
+                             .prefix_space = options.prefix_space,
+                             .adapters = options.adapters});
 }
 
 void Scheduler::Engine::check_memory(const ScheduledJob& job) const {
@@ -160,7 +163,9 @@ void Scheduler::Engine::check_memory(const ScheduledJob& job) const {
 
 Job Scheduler::Engine::submit(JobRequest request) {
   const std::shared_ptr<SessionState> state =
-      request.state != nullptr ? request.state : make_state(0);
+      request.state != nullptr
+          ? request.state
+          : make_state({.adapters = request.adapters, .prefix_space = request.prefix_space});
   if (state->sequence().cache().pool() != pool_) {
     throw Error(ErrorCode::kInvalidArgument,
                 "scheduler: the session belongs to somebody else; make it with make_state()");
@@ -459,8 +464,8 @@ int64_t Scheduler::context_tokens() const {
   const int64_t asked = options().context_tokens;
   return asked > 0 ? asked : model().config().context_length;
 }
-std::shared_ptr<SessionState> Scheduler::make_state(int64_t context_tokens) const {
-  return engine_->make_state(context_tokens);
+std::shared_ptr<SessionState> Scheduler::make_state(const StateOptions& options) const {
+  return engine_->make_state(options);
 }
 Job Scheduler::submit(JobRequest request) { return engine_->submit(std::move(request)); }
 SchedulerStatistics Scheduler::statistics() const { return engine_->statistics(); }

@@ -76,9 +76,8 @@ class Scheduler {
 
   // From any thread:
 
-  // A state that jobs can continue, empty; its keys and values count into kv_bytes_max. It holds
-  // `context_tokens` at most; 0: as many as the scheduler's sequences.
-  std::shared_ptr<SessionState> make_state(int64_t context_tokens = 0) const;
+  // A state that jobs can continue, empty; its keys and values count into kv_bytes_max.
+  std::shared_ptr<SessionState> make_state(const StateOptions& options = {}) const;
   // Throws kInvalidArgument for what makes no sense, naming it; kLimit for more tokens than the
   // context holds, for a job that could never get the memory that it may need, and for too many
   // jobs.

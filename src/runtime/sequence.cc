@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/xxhash64.h"
 #include "model/rotary.h"
 #include "tensor/kv_rows.h"
 
@@ -76,8 +77,35 @@ int64_t prompt_step(int64_t left, int64_t most) {
 Sequence::Sequence(std::shared_ptr<const Model> model, const SessionOptions& options)
     : model_(std::move(model)),
       prefixes_(options.prefixes),
+      given_space_(options.prefix_space),
       cache_(checked_pool(*model_, options), checked_context(*model_, options)),
-      window_(widest_window(model_->config())) {}
+      window_(widest_window(model_->config())) {
+  set_adapters(options.adapters);
+}
+
+void Sequence::set_adapters(std::shared_ptr<const AdapterSet> adapters) {
+  if (adapters != nullptr && &adapters->model() != model_.get()) {
+    throw Error(ErrorCode::kInvalidArgument, "session: the adapters are another model's");
+  }
+  if (length() > 0) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("session: adapters can change while it is empty, and it holds {} "
+                            "tokens; rewind it to the beginning first",
+                            length()));
+  }
+  adapters_ = std::move(adapters);
+}
+
+uint64_t Sequence::fingerprint() const {
+  return model_->fingerprint() + (adapters_ == nullptr ? 0 : adapters_->fingerprint());
+}
+
+uint64_t Sequence::prefix_space() const {
+  if (adapters_ == nullptr) return given_space_;
+  XxHash64 hash(given_space_);
+  hash.update_value(adapters_->fingerprint());
+  return hash.digest();
+}
 
 int64_t Sequence::reuse(std::span<const TokenId> tokens, int64_t count_max) {
   MINIM_CHECK(length() == 0);
@@ -87,7 +115,8 @@ int64_t Sequence::reuse(std::span<const TokenId> tokens, int64_t count_max) {
   const int64_t blocks_max = std::min({most, count_max, context_tokens()}) / block_tokens;
   if (blocks_max <= 0) return 0;
   tokens_.reserve(static_cast<size_t>(blocks_max * block_tokens));  // all of it, or nothing
-  cache_.adopt(prefixes_->find(tokens.first(static_cast<size_t>(blocks_max * block_tokens))));
+  cache_.adopt(prefixes_->find(tokens.first(static_cast<size_t>(blocks_max * block_tokens)),
+                               prefix_space()));
   kept_blocks_ = static_cast<int64_t>(cache_.blocks().size());
   const int64_t count = kept_blocks_ * block_tokens;
   tokens_.assign(tokens.begin(), tokens.begin() + count);
@@ -99,7 +128,11 @@ int64_t Sequence::reuse(std::span<const TokenId> tokens, int64_t count_max) {
 SequenceChunk Sequence::extend(int64_t begin, int64_t count) {
   MINIM_CHECK(count >= 1 && count <= context_tokens() - length());
   cache_.reserve(length(), length() + count);
-  return {.begin = begin, .count = count, .first_slot = length(), .cache = cache_.view()};
+  return {.begin = begin,
+          .count = count,
+          .first_slot = length(),
+          .cache = cache_.view(),
+          .adapters = adapters_.get()};
 }
 
 void Sequence::commit(std::span<const TokenId> tokens) {
@@ -120,7 +153,7 @@ void Sequence::keep_full_blocks() {
   if (full <= kept_blocks_) return;
   kept_blocks_ = full;
   prefixes_->keep(tokens().first(static_cast<size_t>(full * block_tokens)),
-                  std::span(cache_.blocks()).first(static_cast<size_t>(full)));
+                  std::span(cache_.blocks()).first(static_cast<size_t>(full)), prefix_space());
 }
 
 int64_t Sequence::blocks_most(int64_t length, int64_t step) const {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "model/adapter/adapter.h"
 #include "model/batch.h"
 #include "model/model.h"
 #include "runtime/kv_cache.h"
@@ -24,6 +25,10 @@ struct SessionOptions {
   std::shared_ptr<KvPool> pool;
   // Where new sessions find what others have read, and leave what they read. Null: nowhere.
   std::shared_ptr<PrefixCache> prefixes;
+  // What is shared through `prefixes` stays among sequences of one space.
+  uint64_t prefix_space = 0;
+  // What it computes with besides the model. Null: nothing.
+  std::shared_ptr<const AdapterSet> adapters;
 };
 
 // Tokens that are computed as a prompt come in pieces of at least kPromptTokensMin: their keys and
@@ -45,6 +50,12 @@ class Sequence {
   int64_t length() const { return static_cast<int64_t>(tokens_.size()); }
   int64_t context_tokens() const { return cache_.slots_max(); }
   const KvCache& cache() const { return cache_; }
+  const std::shared_ptr<const AdapterSet>& adapters() const { return adapters_; }
+  // Other ones from now on. Throws kInvalidArgument where they are another model's, and where there
+  // are tokens: their keys and values were computed with those that it has.
+  void set_adapters(std::shared_ptr<const AdapterSet> adapters);
+  // Of what computes it: the model's, or, with adapters, another one.
+  uint64_t fingerprint() const;
   // Tokens from the first on that were computed as a prompt.
   int64_t prompt_length() const { return prompt_length_; }
   // Tokens that drop() has taken out in all.
@@ -98,9 +109,13 @@ class Sequence {
 
  private:
   void keep_full_blocks();
+  // Of the prefix cache: only what the same adapters computed is shared.
+  uint64_t prefix_space() const;
 
   std::shared_ptr<const Model> model_;
   std::shared_ptr<PrefixCache> prefixes_;
+  uint64_t given_space_;
+  std::shared_ptr<const AdapterSet> adapters_;
   KvCache cache_;
   int64_t window_;  // tokens that some layer sees, the current one included; 0: all
   std::vector<TokenId> tokens_;

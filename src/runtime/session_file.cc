@@ -59,7 +59,7 @@ Header make_header(const Sequence& sequence, std::span<const float> logits) {
   std::copy(kMagic.begin(), kMagic.end(), header.magic);
   header.version = kVersion;
   header.header_bytes = kHeaderBytes;
-  header.model = sequence.model().fingerprint();
+  header.model = sequence.fingerprint();
   header.cache_type = static_cast<uint32_t>(layout.type);
   header.layer_count = static_cast<uint32_t>(layout.layer_count);
   header.kv_head_count = static_cast<uint32_t>(layout.kv_head_count);
@@ -126,9 +126,11 @@ std::optional<uint64_t> byte_count(const SavedSession& saved) {
 
 void check_matches(const SavedSession& saved, const Sequence& like) {
   const KvLayout& layout = like.cache().layout();
-  if (saved.model != like.model().fingerprint()) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "session: it was saved with another model; open that one, or begin a new session");
+  if (saved.model != like.fingerprint()) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "session: it was saved with another model or other adapters; open those, or begin a "
+        "new session");
   }
   if (saved.layout.type != layout.type) {
     throw Error(

@@ -14,7 +14,7 @@ namespace minim {
 
 // What a saved session is, read without its model.
 struct SavedSession {
-  uint64_t model = 0;  // Model::fingerprint()
+  uint64_t model = 0;  // Sequence::fingerprint()
   KvLayout layout;
   int64_t token_count = 0;
   int64_t prompt_tokens = 0;   // Sequence::prompt_length()

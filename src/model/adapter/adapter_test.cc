@@ -10,74 +10,31 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/rng.h"
 #include "formats/gguf/gguf_writer.h"
 #include "kernels/quantize.h"
+#include "model/testing/random_adapter.h"
 #include "model/testing/sequence.h"
 #include "tests/support/test_data.h"
 
 namespace minim {
 namespace {
 
+using testing::adapter_changes;
+using testing::entry_of;
 using testing::forward_all;
 using testing::golden_path;
+using testing::kRandomRank;
 using testing::ModelTestContext;
+using testing::random_adapter;
 using testing::TemporaryFolder;
 using testing::TestChunk;
 using testing::TestSequence;
-
-constexpr int64_t kRank = 3;
-
-std::vector<float> random_values(int64_t count, Rng& rng, float size) {
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = size * static_cast<float>(rng.uniform() * 2.0 - 1.0);
-  return values;
-}
-
-// A tensor that holds these.
-TensorEntry entry_of(std::string name, int64_t rows, int64_t cols, std::vector<float> values) {
-  const auto kept = std::make_shared<const std::vector<float>>(std::move(values));
-  TensorEntry entry;
-  entry.name = std::move(name);
-  entry.rank = rows == 1 ? 1 : 2;
-  entry.shape = {cols, rows, 1, 1};
-  entry.load = [kept] { return TensorBytes{std::as_bytes(std::span(*kept)), kept}; };
-  return entry;
-}
 
 std::vector<float> floats_of(const TensorEntry& entry) {
   const TensorBytes stored = entry.load();
   std::vector<float> values(static_cast<size_t>(entry.value_count()));
   kernels::dequantize_row(entry.type, stored.bytes.data(), values.data(), entry.value_count());
   return values;
-}
-
-bool is_changed(const TensorEntry& entry) {
-  return entry.rank == 2 && entry.name.ends_with(".weight") && entry.name != "token_embd.weight" &&
-         entry.name != "position_embd.weight";
-}
-
-// Random parts for every matrix but the embeddings.
-AdapterFile random_adapter(const ModelFile& file, uint64_t seed, bool with_magnitudes) {
-  Rng rng(seed);
-  AdapterFile adapter;
-  adapter.path = "random";
-  adapter.base = "somebody/tiny";
-  for (const TensorEntry& entry : file.tensors()) {
-    if (!is_changed(entry)) continue;
-    const int64_t rows = entry.shape[1], cols = entry.shape[0];
-    AdapterPart part;
-    part.target = entry.name;
-    part.a = entry_of(entry.name + ".lora_a", kRank, cols, random_values(kRank * cols, rng, 0.5f));
-    part.b = entry_of(entry.name + ".lora_b", rows, kRank, random_values(rows * kRank, rng, 0.5f));
-    if (with_magnitudes) {
-      part.magnitude =
-          entry_of(entry.name + ".lora_magnitude", 1, rows, random_values(rows, rng, 1.0f));
-    }
-    part.scale = 0.25f;
-    adapter.parts.push_back(std::move(part));
-  }
-  return adapter;
 }
 
 // What `part`, at full weight, makes of the matrix.
@@ -89,8 +46,8 @@ std::vector<float> changed(std::vector<float> matrix, const AdapterPart& part) {
     double squares = 0.0;
     for (size_t col = 0; col < cols; ++col) {
       double sum = matrix[row * cols + col];
-      for (size_t r = 0; r < kRank; ++r) {
-        sum += static_cast<double>(part.scale) * b[row * kRank + r] * a[r * cols + col];
+      for (size_t r = 0; r < kRandomRank; ++r) {
+        sum += static_cast<double>(part.scale) * b[row * kRandomRank + r] * a[r * cols + col];
       }
       matrix[row * cols + col] = static_cast<float>(sum);
       squares += sum * sum;
@@ -112,7 +69,7 @@ struct Weighted {
 std::shared_ptr<const ModelFile> merge(const ModelFile& file, std::span<const Weighted> adapters) {
   std::vector<TensorEntry> tensors;
   for (const TensorEntry& entry : file.tensors()) {
-    if (!is_changed(entry)) {
+    if (!adapter_changes(entry)) {
       tensors.push_back(entry);
       continue;
     }
@@ -174,7 +131,7 @@ TEST_P(AdapterTest, ComputesWhatMergedWeightsCompute) {
   const auto one = Adapter::load(*context_, model, first);
   const auto two = Adapter::load(*context_, model, second);
   EXPECT_EQ(one->part_count(), first.parts.size());
-  EXPECT_EQ(one->rank_max(), kRank);
+  EXPECT_EQ(one->rank_max(), kRandomRank);
   const std::vector<int32_t> tokens = some_tokens(20, 1);
   const std::vector<float> without = logits(*model, nullptr, tokens);
 
