@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 
@@ -41,6 +42,10 @@ class ChatTemplate {
   // where the variables do not suit the template ("'foo' is undefined"); kUnsupported where it
   // calls what is not known.
   std::string render(const OrderedJson& variables, int64_t now = 0) const;
+
+  // Names that the template reads and does not set itself, without the functions that every
+  // template has; sorted.
+  const std::vector<std::string>& variables() const;
 
  private:
   struct Program;

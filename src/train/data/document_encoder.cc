@@ -30,7 +30,8 @@ int32_t require(std::optional<int32_t> token, const char* name) {
 DocumentEncoder::DocumentEncoder(std::shared_ptr<const Tokenizer> tokenizer,
                                  const DocumentEncoderOptions& options)
     : tokenizer_(std::move(tokenizer)), options_(options) {
-  if (options_.format == DocumentFormat::kChat) {
+  if (!options_.prompts.empty()) examples_.emplace(options_.prompts, options_.answer);
+  if (options_.chats()) {
     chat_.emplace(tokenizer_);
     return;
   }
@@ -47,7 +48,7 @@ DocumentEncoder::DocumentEncoder(std::shared_ptr<const Tokenizer> tokenizer,
 }
 
 EncodedDocument DocumentEncoder::encode(const RawDocument& document) const {
-  if (options_.format == DocumentFormat::kChat) return encode_chat(document);
+  if (options_.chats()) return encode_chat(document);
   DocumentText read = read_document_text(document, options_.format, options_.fields);
   if (read.defect) return with_defect(*read.defect, std::move(read.problem));
   return encode_text(read.text);
@@ -66,7 +67,9 @@ EncodedDocument DocumentEncoder::encode_text(std::string_view text) const {
 }
 
 EncodedDocument DocumentEncoder::encode_chat(const RawDocument& raw) const {
-  DocumentObject read = read_document_object(raw, DocumentFormat::kChat);
+  DocumentObject read = examples_
+                            ? read_example(raw, options_.format, *examples_, options_.held_out_by)
+                            : read_document_object(raw, DocumentFormat::kChat);
   if (read.defect) return with_defect(*read.defect, std::move(read.problem));
   std::vector<ChatPiece> pieces;
   try {
@@ -77,7 +80,7 @@ EncodedDocument DocumentEncoder::encode_chat(const RawDocument& raw) const {
     return with_defect(Defect::kNoChat, error.what());
   }
   EncodedDocument document;
-  document.text_hash = hash_document_text(raw.bytes);
+  document.text_hash = read.text_hash;
   document.text_bytes = raw.bytes.size();
   size_t last = pieces.size();
   for (size_t i = 0; i < pieces.size(); ++i) {

@@ -33,6 +33,15 @@ struct DocumentEncoderOptions {
   bool end = true;                             // texts end with EOS
   LearnedAnswers answers = LearnedAnswers::kAll;
   int64_t now = 0;  // the time that a chat template sees
+  // Documents as fields of a question and its answer, in Jinja: then each is a conversation.
+  std::vector<std::string> prompts;
+  std::string answer;
+  // With prompts: the field whose text decides what is held out together, and which documents are
+  // copies; empty: the whole document.
+  std::string held_out_by;
+
+  // Documents become conversations.
+  bool chats() const { return format == DocumentFormat::kChat || !prompts.empty(); }
 };
 
 struct EncodedDocument {
@@ -48,7 +57,7 @@ struct EncodedDocument {
 class DocumentEncoder {
  public:
   // Throws kInvalidArgument where the vocabulary lacks a token that is asked for, kUnsupported
-  // where conversations meet a vocabulary without a chat template.
+  // where conversations meet a vocabulary without a chat template, and what ExampleTemplate throws.
   DocumentEncoder(std::shared_ptr<const Tokenizer> tokenizer,
                   const DocumentEncoderOptions& options);
 
@@ -56,12 +65,13 @@ class DocumentEncoder {
 
  private:
   EncodedDocument encode_text(std::string_view text) const;
-  EncodedDocument encode_chat(const RawDocument& document) const;
+  EncodedDocument encode_chat(const RawDocument& raw) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   DocumentEncoderOptions options_;
   std::optional<int32_t> begin_token_, end_token_;
   std::optional<ChatPrompt> chat_;
+  std::optional<ExampleTemplate> examples_;
 };
 
 }  // namespace minim::train

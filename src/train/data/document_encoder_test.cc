@@ -82,6 +82,26 @@ TEST(DocumentEncoder, OnlyAnswersAreLearned) {
   EXPECT_EQ(show(encode(chat, options)), front + "b<|im_end|>" + middle + "[d][<|im_end|>]\n");
 }
 
+TEST(DocumentEncoder, PromptsMakeConversationsOfRecords) {
+  DocumentEncoderOptions options = {.format = DocumentFormat::kTable,
+                                    .prompts = {"{{ q }}"},
+                                    .answer = "{{ {'0': 'b', '1': 'a'}[label] }}"};
+  EXPECT_EQ(show(encode(R"({"q": "c", "label": "1"})", options)),
+            "<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n[a][<|im_end|>]\n");
+  EXPECT_EQ(encode(R"({"q": "", "label": "1"})", options).defect, Defect::kEmpty);
+  const EncodedDocument missing = encode(R"({"label": "1"})", options);
+  EXPECT_EQ(missing.defect, Defect::kNoText);
+  EXPECT_EQ(missing.problem, "there is no 'q'; there is label");
+  EXPECT_EQ(encode(R"(["c", "1"])", options).defect, Defect::kNoText);
+  options = {.prompts = {"{{ text }}?"}, .answer = "a"};
+  EXPECT_EQ(show(encode("b", options)),
+            "<|im_start|>user\nb?<|im_end|>\n<|im_start|>assistant\n[a][<|im_end|>]\n");
+  EXPECT_EQ(encode("\xff", options).defect, Defect::kNotUtf8);
+  // Whatever is asked about it, a row is on one side of the held-out share.
+  EXPECT_EQ(encode("b", options).text_hash,
+            encode("b", {.prompts = {"x"}, .answer = "y"}).text_hash);
+}
+
 TEST(DocumentEncoder, DefectsAreTold) {
   const DocumentEncoderOptions text, jsonl = {.format = DocumentFormat::kJsonl},
                                      chat = {.format = DocumentFormat::kChat};

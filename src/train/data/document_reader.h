@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "train/data/member_reader.h"
 
 namespace minim::train {
@@ -16,6 +17,7 @@ enum class DocumentFormat {
   kText,   // plain text
   kJsonl,  // a JSON object a line, or one JSON array of objects
   kChat,   // the same, each a conversation
+  kTable,  // rows of delimited text, each made into a JSON object
 };
 
 // Where plain text is cut.
@@ -33,13 +35,23 @@ struct DocumentReaderOptions {
   // Plain text is cut after this many bytes, at the end of a line where there is one in its last
   // half. REQUIRES: at least 16.
   size_t document_bytes_max = size_t{16} << 20;
+  // Of a table: what is between fields; empty: a tab where the first line has one, or a comma.
+  // With split kBlankLine a record is a block of rows, and its columns are lists.
+  std::string delimiter;
+  // The names of columns; empty: the first line of each file has them. Of JSON: of rows that are
+  // arrays.
+  std::vector<std::string> columns;
+  // JSON: a file is one object, and these of its keys hold arrays of rows; "*": every key does. A
+  // row that is an object gets its key as "key", unless it has one.
+  std::vector<std::string> rows;
 };
 
 struct RawDocument {
   std::string bytes;   // of the text, or of a JSON object
   std::string origin;  // "stories.txt:12", the line where it begins
   bool too_long =
-      false;  // a JSON object longer than document_bytes_max, of which this is the front
+      false;  // an object or row longer than document_bytes_max, of which this is the front
+  std::string problem;  // a row that does not fit its table: how
 };
 
 class DocumentReader {
@@ -48,7 +60,8 @@ class DocumentReader {
   DocumentReader(std::vector<Path> files, const DocumentReaderOptions& options);
 
   // The next document, empty ones included; false: there are no more. Throws what MemberReader
-  // throws, and kFormat or kLimit for a JSON array that is none or has more than 256 MiB.
+  // throws, and kFormat or kLimit for a JSON array that is none or has more than 256 MiB, and for a
+  // first line that gives no names.
   bool next(RawDocument& document);
   // Bytes on disk that were used up so far, of bytes_total().
   uint64_t bytes_read() const;
@@ -63,7 +76,11 @@ class DocumentReader {
   bool next_paragraph(RawDocument& document);
   bool next_object(RawDocument& document);
   bool next_element(RawDocument& document);
-  void read_array();
+  bool next_row(RawDocument& document);
+  bool next_block(RawDocument& document);
+  void begin_json();
+  void begin_table();
+  void add_elements(const OrderedJson& array, const std::string& key);
   void take(size_t end, size_t after, RawDocument& document);
   bool cut(RawDocument& document);
   std::string_view rest() const { return std::string_view(buffer_).substr(begin_); }
@@ -80,8 +97,10 @@ class DocumentReader {
   std::string buffer_;
   size_t begin_ = 0;                   // of what is not yet taken
   uint64_t line_ = 1;                  // at begin_
-  std::vector<std::string> elements_;  // of a JSON array, last first
-  uint64_t element_ = 0;
+  std::vector<RawDocument> elements_;  // of JSON arrays, last first
+  bool damaged_ = false;               // the JSON is not all UTF-8
+  std::vector<std::string> columns_;   // of the table
+  std::string delimiter_;
 };
 
 }  // namespace minim::train

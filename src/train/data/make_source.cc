@@ -16,7 +16,7 @@
 namespace minim::train {
 namespace {
 
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr size_t kRoundBytes = size_t{8} << 20;
 constexpr size_t kHashPieceBytes = size_t{16} << 20;
 constexpr const char* kListName = "source.json";
@@ -235,6 +235,13 @@ uint64_t source_key(const SourceOptions& source, const Vocabulary& vocabulary,
   hash.update_value(static_cast<uint32_t>(source.encoder.end));
   hash.update_value(static_cast<uint32_t>(source.encoder.answers));
   hash.update_value(source.encoder.now);
+  update(hash, source.reader.delimiter);
+  update(hash, source.encoder.answer);
+  update(hash, source.encoder.held_out_by);
+  for (const auto* texts : {&source.reader.columns, &source.reader.rows, &source.encoder.prompts}) {
+    hash.update_value(uint64_t{texts->size()});
+    for (const std::string& text : *texts) update(hash, text);
+  }
   hash.update_value(static_cast<uint32_t>(source.bad_documents));
   const std::string stage = fmt::format("reading {}", source.name);
   for (const Path& path : source.files) {

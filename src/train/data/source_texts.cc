@@ -23,22 +23,41 @@ void count_skipped(const SourceOptions& source, const RawDocument& document, Def
 }
 
 SourceTexts::SourceTexts(const SourceOptions& source, const SourceTextsOptions& options)
-    : source_(source), options_(options), reader_(source.files, source.reader) {}
+    : source_(source), options_(options), reader_(source.files, source.reader) {
+  const DocumentEncoderOptions& encoder = source.encoder;
+  if (!encoder.prompts.empty()) examples_.emplace(encoder.prompts, encoder.answer);
+}
+
+DocumentText SourceTexts::read(const RawDocument& document, uint64_t& hash) const {
+  const DocumentFormat format = source_.reader.format;
+  const DocumentEncoderOptions& encoder = source_.encoder;
+  DocumentText text;
+  if (examples_) {
+    const DocumentObject example = read_example(document, format, *examples_, encoder.held_out_by);
+    if (example.defect) return {{}, example.defect, example.problem};
+    text = text_of_chat(example.object);
+    hash = example.text_hash;
+  } else {
+    text = read_document_text(document, format, encoder.fields);
+    if (encoder.trim) text.text = std::string(trim_text(text.text));
+    const bool is_chat = format == DocumentFormat::kChat;
+    hash = hash_document_text(is_chat ? document.bytes : text.text);
+  }
+  return text;
+}
 
 bool SourceTexts::next(std::string& text) {
   RawDocument document;
   while (report_.text_bytes < options_.bytes_max && reader_.next(document)) {
-    DocumentText read = read_document_text(document, source_.reader.format, source_.encoder.fields);
+    uint64_t hash = 0;
+    DocumentText read = this->read(document, hash);
     report_.documents_cut = reader_.documents_cut();
     if (read.defect) {
       count_skipped(source_, document, *read.defect, read.problem, report_);
       continue;
     }
-    text = source_.encoder.trim ? std::string(trim_text(read.text)) : std::move(read.text);
-    const bool is_chat = source_.reader.format == DocumentFormat::kChat;
-    if (is_held_out(hash_document_text(is_chat ? document.bytes : text), options_.held_out)) {
-      continue;
-    }
+    if (is_held_out(hash, options_.held_out)) continue;
+    text = std::move(read.text);
     ++report_.documents;
     report_.text_bytes += text.size();
     return true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "train/data/document_reader.h"
@@ -27,9 +28,13 @@ class SourceTexts {
   uint64_t bytes_total() const { return reader_.bytes_total(); }
 
  private:
+  // `hash`: what decides whether the text is held out.
+  DocumentText read(const RawDocument& document, uint64_t& hash) const;
+
   SourceOptions source_;
   SourceTextsOptions options_;
   DocumentReader reader_;
+  std::optional<ExampleTemplate> examples_;
   SourceReport report_;
 };
 

@@ -72,7 +72,7 @@ class AllTexts {
           source_options(recipe, static_cast<size_t>(found - sources.begin())),
           SourceTextsOptions{
               .bytes_max = static_cast<uint64_t>(bytes / static_cast<double>(names.size())),
-              .held_out = recipe.data.held_out}));
+              .held_out = found->held_out.value_or(recipe.data.held_out)}));
     }
   }
 
@@ -122,7 +122,10 @@ uint64_t tokenizer_key(const Recipe& recipe, const BpeTrainerOptions& trainer,
     const auto& names = recipe.tokenizer.train;
     const bool used =
         std::find(names.begin(), names.end(), recipe.data.sources[i].name) != names.end();
-    if (used) hash.update_value(source_key(source_options(recipe, i), {}, progress));
+    if (!used) continue;
+    hash.update_value(source_key(source_options(recipe, i), {}, progress));
+    const std::optional<double>& held_out = recipe.data.sources[i].held_out;
+    if (held_out) hash.update_value(*held_out);
   }
   return hash.digest();
 }
@@ -156,14 +159,22 @@ SourceOptions source_options(const Recipe& recipe, size_t index) {
   SourceOptions options;
   options.name = source.name;
   options.files = find_files(source.files, recipe.folder);
-  options.reader.format = chosen<DocumentFormat>(source.format, {{"text", DocumentFormat::kText},
-                                                                 {"jsonl", DocumentFormat::kJsonl},
-                                                                 {"chat", DocumentFormat::kChat}});
+  options.reader.format =
+      chosen<DocumentFormat>(source.format, {{"text", DocumentFormat::kText},
+                                             {"jsonl", DocumentFormat::kJsonl},
+                                             {"chat", DocumentFormat::kChat},
+                                             {"table", DocumentFormat::kTable}});
   options.reader.split = chosen<TextSplit>(source.split, {{"separator", TextSplit::kSeparator},
                                                           {"blank_line", TextSplit::kBlankLine},
                                                           {"line", TextSplit::kLine},
                                                           {"file", TextSplit::kFile}});
   options.reader.separator = source.separator;
+  options.reader.delimiter = source.delimiter;
+  options.reader.columns = source.columns;
+  options.reader.rows = source.rows;
+  options.encoder.prompts = source.prompts;
+  options.encoder.answer = source.answer;
+  options.encoder.held_out_by = source.held_out_by;
   options.encoder.format = options.reader.format;
   options.encoder.fields = source.fields;
   options.encoder.trim = source.trim;
@@ -284,7 +295,7 @@ PreparedData prepare_data(const Context& context, const Recipe& recipe,
     PackingOptions packing;
     packing.row_tokens = recipe.training.row_tokens;
     packing.packing = recipe.data.packing == "whole" ? Packing::kWhole : Packing::kStream;
-    packing.held_out = recipe.data.held_out;
+    packing.held_out = source.held_out.value_or(recipe.data.held_out);
     packing.drop_copies = recipe.data.drop_copies;
     packing.seed = static_cast<uint64_t>(recipe.data.seed);
     packing.loss_weight = static_cast<float>(source.loss_weight);

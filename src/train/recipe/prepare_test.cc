@@ -180,6 +180,7 @@ TEST_F(PrepareTest, TheRecipesOfTheRepositoryAreSound) {
     if (entry.path().extension() != ".yaml") continue;
     ++count;
     const Recipe made = load_recipe(entry.path());
+    if (!made.model.from.empty()) continue;  // what a recipe before it makes
     EXPECT_NO_THROW(model_config(made, static_cast<int32_t>(made.tokenizer.size)));
   }
   EXPECT_GE(count, 4);

@@ -47,6 +47,13 @@ struct SourceRecipe {
   std::string split = "separator";
   std::string separator = "<|endoftext|>";
   std::vector<std::string> fields = {"text"};
+  std::string delimiter;
+  std::vector<std::string> columns;
+  std::vector<std::string> rows;
+  std::vector<std::string> prompts;
+  std::string answer;
+  std::optional<double> held_out;
+  std::string held_out_by;
   std::string bad_documents = "refuse";
   std::string answers = "all";
   std::string begin = "auto";

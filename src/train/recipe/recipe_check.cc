@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "text/example_template.h"
 #include "text/pre_tokenizer.h"
 #include "train/data/file_list.h"
 #include "train/recipe/section_reader.h"
@@ -91,6 +92,50 @@ void check_tokenizer(const Recipe& recipe) {
   }
 }
 
+// Keys of one format that another would pass over.
+void check_table(const Recipe& recipe, const SourceRecipe& source, const std::string& path) {
+  const bool table = source.format == "table", jsonl = source.format == "jsonl";
+  if (!table && !source.delimiter.empty()) {
+    refuse(recipe, path + ".delimiter", "is for format: table");
+  }
+  if (!table && !jsonl && !source.columns.empty()) {
+    refuse(recipe, path + ".columns", "is for format: table or jsonl");
+  }
+  if (!jsonl && !source.rows.empty()) refuse(recipe, path + ".rows", "is for format: jsonl");
+  const auto& rows = source.rows;
+  if (rows.size() > 1 && std::find(rows.begin(), rows.end(), "*") != rows.end()) {
+    refuse(recipe, path + ".rows", "has '*', which is every key, beside others");
+  }
+  std::set<std::string> names;
+  for (const std::string& column : source.columns) {
+    if (column.empty()) refuse(recipe, path + ".columns", "has an empty name");
+    if (!names.insert(column).second) {
+      refuse(recipe, path + ".columns", fmt::format("has '{}' twice", column));
+    }
+  }
+}
+
+void check_examples(const Recipe& recipe, const SourceRecipe& source, const std::string& path) {
+  if (source.prompts.empty() && !source.held_out_by.empty()) {
+    refuse(recipe, path + ".held_out_by", "is for sources with prompts");
+  }
+  if (source.prompts.empty() && source.answer.empty()) return;
+  if (source.prompts.empty()) refuse(recipe, path + ".answer", "is there without prompts");
+  if (source.answer.empty()) refuse(recipe, path + ".prompts", "is there without an answer");
+  if (source.format == "chat") {
+    refuse(recipe, path + ".prompts", "is not for format: chat, which has its own");
+  }
+  const auto check = [&](const std::string& key, const std::string& text) {
+    try {
+      const RecordTemplate parsed(text);
+    } catch (const Error& error) {
+      refuse(recipe, path + key, fmt::format("is no template: {}", error.what()));
+    }
+  };
+  for (const std::string& prompt : source.prompts) check(".prompts", prompt);
+  check(".answer", source.answer);
+}
+
 void check_source(const Recipe& recipe, size_t index, std::set<std::string>& names) {
   const SourceRecipe& source = recipe.data.sources[index];
   const std::string path = fmt::format("data.sources.{}", index);
@@ -109,9 +154,11 @@ void check_source(const Recipe& recipe, size_t index, std::set<std::string>& nam
   if (source.split == "separator" && source.separator.empty()) {
     refuse(recipe, path + ".separator", "is empty; take split: file for one document a file");
   }
-  if (source.format == "jsonl" && source.fields.empty()) {
+  if (source.prompts.empty() && source.fields.empty()) {
     refuse(recipe, path + ".fields", "is empty");
   }
+  check_table(recipe, source, path);
+  check_examples(recipe, source, path);
   if (source.weight && source.epochs) {
     refuse(recipe, path, "has a weight and epochs; give one of them");
   }

@@ -60,12 +60,24 @@ std::span<const RecipeKey<SourceRecipe>> section_keys() {
   static const std::vector<RecipeKey<S>> kKeys = {
       {"name", &S::name, "letters, digits, '-' and '_'"},
       {"files", &S::files, "paths and patterns; plain, .gz, .xz, .zst, .tar of these"},
-      {"format", &S::format, "text, a JSON object a line, or conversations", 0, 0,
-       "text jsonl chat"},
+      {"format", &S::format, "text, a JSON object a line, conversations, or rows of a table", 0, 0,
+       "text jsonl chat table"},
       {"split", &S::split, "where a text is cut into documents", 0, 0,
        "separator blank_line line file"},
       {"separator", &S::separator, "the text between documents, with split: separator"},
-      {"fields", &S::fields, "jsonl: the fields that make the text, those that there are"},
+      {"fields", &S::fields, "jsonl, table: the fields that make the text, those that there are"},
+      {"delimiter", &S::delimiter,
+       "table: between fields (default: a tab where the first line has one, "
+       "or a comma)"},
+      {"columns", &S::columns,
+       "table: their names, where the first line has none; jsonl: of rows that "
+       "are arrays"},
+      {"rows", &S::rows, "jsonl: keys of one object whose arrays hold the rows; \"*\": every key"},
+      {"prompts", &S::prompts, "ways to ask, Jinja over the fields: makes conversations"},
+      {"answer", &S::answer, "what to answer to prompts, Jinja over the fields"},
+      {"held_out", &S::held_out, "of this source (default: data.held_out)", 0, 0.5},
+      {"held_out_by", &S::held_out_by,
+       "with prompts: a field; documents that agree in it are held out together, and copies"},
       {"bad_documents", &S::bad_documents,
        "binary, not UTF-8, no JSON, ...: an error, or counted "
        "and reported",
