@@ -34,6 +34,7 @@ Action add_train(CLI::App& app);
 Action add_distill(CLI::App& app);
 Action add_report(CLI::App& app);
 Action add_perplexity(CLI::App& app);
+Action add_eval(CLI::App& app);
 Action add_bench(CLI::App& app);
 Action add_doctor(CLI::App& app);
 Action add_models(CLI::App& app);

@@ -19,6 +19,7 @@ std::span<const Command> commands() {
       {"distill", "Train a model that learns from another", add_distill},
       {"report", "Draw the curves of a training run", add_report},
       {"perplexity", "Measure how well a model predicts a text", add_perplexity},
+      {"eval", "Measure what a model can do, by tasks", add_eval},
       {"bench", "Measure how fast this machine runs a model", add_bench},
       {"doctor", "Show what this machine can do, and whether a model suits it", add_doctor},
       {"models", "List the models at hand, and where each came from", add_models},
