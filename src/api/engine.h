@@ -10,13 +10,13 @@
 
 #include "api/notices.h"
 #include "api/scheduler_thread.h"
-#include "api/turns.h"
 #include "base/context.h"
 #include "base/energy_meter.h"
 #include "base/file.h"
 #include "base/thread_pool.h"
 #include "minim/minim.h"
 #include "runtime/governor.h"
+#include "runtime/turns.h"
 
 namespace minim::api {
 

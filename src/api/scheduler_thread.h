@@ -6,8 +6,8 @@
 #include <functional>
 #include <thread>
 
-#include "api/turns.h"
 #include "runtime/scheduler.h"
+#include "runtime/turns.h"
 
 namespace minim::api {
 

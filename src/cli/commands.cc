@@ -8,6 +8,7 @@ std::span<const Command> commands() {
       {"chat", "Converse with a model", add_chat},
       {"embed", "Turn texts into vectors", add_embed},
       {"rerank", "Order documents by how well they suit a query", add_rerank},
+      {"serve", "Serve models to other programs over HTTP", add_serve},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
       {"quantize", "Store a model's weights in fewer bits", add_quantize},

@@ -108,6 +108,7 @@ class Scheduler::Engine {
   void publish();
   bool do_work();
   void cancel_all();
+  bool step_in_turn();
   void step_on();
 
   const Context& context_;
@@ -404,12 +405,18 @@ void Scheduler::Engine::publish() {
 
 // ---- the thread --------------------------------------------------------------------------------
 
+bool Scheduler::Engine::step_in_turn() {
+  if (options_.turns == nullptr) return step();
+  const Turns::Turn turn(*options_.turns);
+  return step();
+}
+
 void Scheduler::Engine::step_on() {
   Governor* const governor = options_.governor;
   bool was_idle = true;
   while (!stopping_.load(std::memory_order_acquire)) {
     const int64_t decoded = counts_.decode_rows;
-    if (step()) {
+    if (step_in_turn()) {
       if (governor == nullptr) continue;
       if (std::exchange(was_idle, false)) governor->begin_work();
       governor->pause_before_next(counts_.decode_rows > decoded ? GovernedWork::kToken

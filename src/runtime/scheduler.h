@@ -19,6 +19,7 @@
 #include "runtime/kv_pool.h"
 #include "runtime/prefix_cache.h"
 #include "runtime/session_state.h"
+#include "runtime/turns.h"
 #include "text/tokenizer.h"
 
 namespace minim {
@@ -40,6 +41,9 @@ struct SchedulerOptions {
   // Of the context's threads: sets the pace of start()'s thread, between steps. Must outlive the
   // scheduler. Null: full speed.
   Governor* governor = nullptr;
+  // Where others compute with the context's threads too: start()'s thread takes a turn for each
+  // step. Must outlive the scheduler. Null: nobody does.
+  Turns* turns = nullptr;
 };
 
 struct SchedulerStatistics {
@@ -61,7 +65,7 @@ struct SchedulerStatistics {
 class Scheduler {
  public:
   // Throws kInvalidArgument or kUnsupported, naming the option. The context must outlive it, and
-  // nobody else may compute with the context's threads while it steps.
+  // nobody else may compute with the context's threads while it steps, but in turns.
   Scheduler(const Context& context, std::shared_ptr<const Model> model,
             std::shared_ptr<const Tokenizer> tokenizer, const SchedulerOptions& options = {});
   // stop(), and ends all jobs with kCancelled. States may live on.

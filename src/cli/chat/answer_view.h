@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/chat/reasoning_split.h"
 #include "cli/markdown_stream.h"
 #include "cli/terminal_text.h"
+#include "text/reasoning_split.h"
 
 namespace minim::cli {
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace minim::cli {
+namespace minim {
 
 // Reasoning stands at the beginning of what a model says; tags later on are text. White space
 // around the tags belongs to neither part. However the text is cut, the parts are the same.
@@ -33,4 +33,4 @@ class ReasoningSplit {
   std::string pending_;
 };
 
-}  // namespace minim::cli
+}  // namespace minim

@@ -1,4 +1,4 @@
-#include "api/turns.h"
+#include "runtime/turns.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-namespace minim::api {
+namespace minim {
 namespace {
 
 TEST(Turns, OneAtATimeAndNobodyStarves) {
@@ -51,4 +51,4 @@ TEST(Turns, AreTakenInTheOrderInWhichTheyWereAskedFor) {
 }
 
 }  // namespace
-}  // namespace minim::api
+}  // namespace minim

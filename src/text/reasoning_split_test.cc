@@ -1,11 +1,11 @@
-#include "cli/chat/reasoning_split.h"
+#include "text/reasoning_split.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
 
-namespace minim::cli {
+namespace minim {
 namespace {
 
 // "{reasoning}answer", however the parts were cut.
@@ -62,4 +62,4 @@ TEST(ReasoningSplit, ReasoningIsShownWhileItIsWritten) {
 }
 
 }  // namespace
-}  // namespace minim::cli
+}  // namespace minim

@@ -1,8 +1,8 @@
-#include "cli/chat/reasoning_split.h"
+#include "text/reasoning_split.h"
 
 #include <algorithm>
 
-namespace minim::cli {
+namespace minim {
 namespace {
 
 constexpr std::string_view kOpen = "<think>";
@@ -87,4 +87,4 @@ bool ReasoningSplit::skip_space(bool final, Place next) {
   return true;
 }
 
-}  // namespace minim::cli
+}  // namespace minim

@@ -1,11 +1,11 @@
-// Who may compute with an engine's threads: one at a time, in the order in which they asked.
+// Who may compute with the threads of a context: one at a time, in the order in which they asked.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 
-namespace minim::api {
+namespace minim {
 
 class Turns {
  public:
@@ -47,4 +47,4 @@ class Turns {
   uint64_t serving_ = 0;
 };
 
-}  // namespace minim::api
+}  // namespace minim

@@ -1,0 +1,93 @@
+// The texts that a request asks for, generated at once: from the scheduler's events to whoever
+// writes the response, no faster than the client takes it, and no longer than it is there.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "runtime/job.h"
+#include "serve/engine/served_model.h"
+#include "serve/http/exchange.h"
+#include "serve/request/refusal.h"
+
+namespace minim::serve {
+
+// How many texts may be generated or wait for it, in all.
+class Admission {
+ public:
+  explicit Admission(int64_t texts_max) : texts_max_(texts_max) {}
+
+  // Throws Refusal(503) where that would be too many.
+  void take(int64_t texts);
+  void give_back(int64_t texts) { texts_.fetch_sub(texts); }
+  int64_t texts() const { return texts_.load(); }
+  int64_t texts_max() const { return texts_max_; }
+
+ private:
+  const int64_t texts_max_;
+  std::atomic<int64_t> texts_{0};
+};
+
+struct TextRequest {
+  std::vector<TokenId> prompt;
+  TextGeneratorOptions options;
+};
+
+struct GenerationRequest {
+  std::shared_ptr<ServedModel> model;
+  std::vector<TextRequest> texts;
+  std::chrono::milliseconds deadline{600'000};
+  std::function<void(const GenerationStatistics&)> count;  // called for each text at its end
+};
+
+// The response. Called in the exchange's strand.
+class GenerationReply {
+ public:
+  virtual ~GenerationReply() = default;
+  virtual void token(size_t text, const GenerationEvent& event) = 0;
+  // The text is complete.
+  virtual void done(size_t text, const GenerationEvent& event,
+                    const GenerationStatistics& statistics) = 0;
+  // All are; or failed(), after which nothing follows.
+  virtual void finish() = 0;
+  virtual void fail(const Refusal& refusal) = 0;
+};
+
+class Generation : public std::enable_shared_from_this<Generation> {
+ public:
+  // Lives until the response is finished or the client leaves. Throws Refusal where it is not
+  // admitted, and for what the scheduler refuses. `admission` must outlive it. In the strand.
+  static void start(const std::shared_ptr<Exchange>& exchange, Admission& admission,
+                    GenerationRequest request, std::unique_ptr<GenerationReply> reply);
+  ~Generation();
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+ private:
+  Generation(std::shared_ptr<Exchange> exchange, Admission& admission, GenerationRequest request,
+             std::unique_ptr<GenerationReply> reply);
+
+  void submit();
+  void pump();
+  bool pull(size_t text);
+  void fail(const Refusal& refusal);
+  void end();
+
+  const std::shared_ptr<Exchange> exchange_;
+  Admission& admission_;
+  GenerationRequest request_;
+  const int64_t admitted_;
+  std::unique_ptr<GenerationReply> reply_;
+  std::vector<Job> jobs_;  // empty once it has ended
+  size_t done_ = 0;
+};
+
+// What an Error of the engine means to a client.
+Refusal refusal_of(const Error& error, const std::string& param = {});
+
+}  // namespace minim::serve

@@ -1,0 +1,16 @@
+// Whether texts can fit a model, before much work is done for them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "serve/engine/served_model.h"
+
+namespace minim::serve {
+
+// Throws Refusal(400, context_length_exceeded) where the prompt leaves no room for an answer.
+void check_prompt(const ServedModel& model, size_t tokens, const std::string& param);
+// Before a text becomes tokens: one that can never fit.
+void check_text_size(const ServedModel& model, size_t bytes, const std::string& param);
+
+}  // namespace minim::serve

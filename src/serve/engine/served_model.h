@@ -1,0 +1,110 @@
+// A model that is served: loaded, with the scheduler that steps all that it generates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/context.h"
+#include "base/file.h"
+#include "base/progress.h"
+#include "model/model.h"
+#include "runtime/embedder.h"
+#include "runtime/reranker.h"
+#include "runtime/scheduler.h"
+#include "text/chat_prompt.h"
+#include "text/schema/constraint_factory.h"
+#include "text/tokenizer.h"
+
+namespace minim::serve {
+
+struct ModelSource {
+  std::string id;  // that requests name
+  Path path;
+  Path tokenizer;  // of a llama2.c checkpoint; empty: looked for beside it
+};
+
+struct ServedModelOptions {
+  int64_t context_tokens = 0;  // of one text; 0: what the model can, at most 8192
+  int64_t sequences_max = 16;  // computed together
+  int64_t batch_tokens = 512;
+  DataType cache_type = DataType::kF16;
+  // Of keys and values in all; 0: room for every sequence, at most a quarter of the memory that is
+  // free when the model is loaded.
+  size_t cache_bytes_max = 0;
+  MatmulPrecision precision = MatmulPrecision::kInt8;
+  // For models without a chat template: turns as lines that begin with User: and Assistant:.
+  bool generic_template = false;
+};
+
+// What a conversation becomes: tokens, and texts that end the answer besides the model's own end.
+struct ChatTokens {
+  std::vector<TokenId> tokens;
+  std::vector<std::string> stop_strings;
+  bool reasoning_begun = false;  // the tokens end with <think>
+};
+
+// Safe to share between threads.
+class ServedModel {
+ public:
+  // Throws what open_model_file(), Model::load() and Scheduler throw. `context` and `turns` must
+  // outlive it; `progress` is told of the loading.
+  ServedModel(const Context& context, Turns& turns, const ModelSource& source,
+              const ServedModelOptions& options, const ProgressSink& progress = {});
+  ServedModel(const ServedModel&) = delete;
+  ServedModel& operator=(const ServedModel&) = delete;
+
+  const std::string& id() const { return source_.id; }
+  const ModelSource& source() const { return source_; }
+  const Model& model() const { return *model_; }
+  const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
+  Scheduler& scheduler() { return *scheduler_; }
+  int64_t context_tokens() const { return scheduler_->context_tokens(); }
+  // No text of more bytes can fit the context.
+  size_t text_bytes_max() const { return text_bytes_max_; }
+  // What runs otherwise than one might expect, sentence by sentence.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+  bool has_chat() const { return chat_.has_value() || generic_template_; }
+  // Empty where has_chat(); else why not, and what to do.
+  const std::string& chat_problem() const { return chat_problem_; }
+  // Whether it can be given tools.
+  bool has_tool_calls() const { return false; }
+  // `variables` as for ChatPrompt::encode(). Throws what that throws, and kUnsupported without a
+  // template.
+  ChatTokens encode_chat(OrderedJson variables) const;
+  // What the model is made to have said: special tokens are recognised.
+  void append_own_text(std::string_view text, ChatTokens& tokens) const;
+
+  // Compiles it, or finds it among those that were compiled last; up to a fifth of a second. Throws
+  // what ConstraintFactory::make() throws.
+  std::shared_ptr<const Constraint> make_constraint(const ConstraintSource& source);
+
+  // Compute between the steps of the scheduler; wait for it. Throw what those classes throw.
+  Embeddings embed(std::vector<std::vector<TokenId>> texts, const EmbedderOptions& options);
+  Ranking rank(std::string_view query, std::span<const std::string> documents,
+               const RerankerOptions& options);
+
+ private:
+  void find_chat();
+  void find_text_bytes_max();
+
+  const Context& context_;
+  const ModelSource source_;
+  const bool generic_template_;
+  std::vector<std::string> warnings_;
+  std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::optional<ChatPrompt> chat_;
+  std::optional<ConstraintFactory> constraints_;
+  std::string chat_problem_;
+  size_t text_bytes_max_ = 0;
+  std::unique_ptr<Scheduler> scheduler_;
+};
+
+}  // namespace minim::serve

@@ -1,0 +1,223 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "serve/testing/service_rig.h"
+
+namespace minim::serve {
+namespace {
+
+using testing::ClientResponse;
+
+struct HostileValue {
+  const char* name;
+  std::string json;
+};
+
+std::string nested(size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+
+std::vector<HostileValue> hostile_values() {
+  return {{"nan", "NaN"},
+          {"infinity", "-Infinity"},
+          {"overflow", "1e999"},
+          {"2^63", "9223372036854775808"},
+          {"-2^63-1", "-9223372036854775809"},
+          {"negative", "-7"},
+          {"fraction", "0.12345"},
+          {"large", "3e38"},
+          {"boolean", "true"},
+          {"text", "\"wrong\""},
+          {"empty text", "\"\""},
+          {"list", "[[]]"},
+          {"object", "{\"wrong\":1}"},
+          {"depth", nested(100'000)},
+          {"utf-8", "\"\xc3\x28\""},
+          {"cut utf-8", "\"\xe2\x82\""},
+          {"surrogate", "\"\\ud800\""},
+          {"control", "\"\x01\""},
+          {"cut", "\"never ends"}};
+}
+
+struct HostileField {
+  std::string path;     // of the endpoint
+  std::string request;  // with @ where the value goes
+  std::string param;    // that the refusal names, or begins with
+  // Of hostile_values(), those that are none here.
+  std::vector<std::string> fine;
+};
+
+using Names = std::vector<std::string>;
+const Names kText = {"text", "empty text"};
+constexpr const char* kChat = "/v1/chat/completions";
+constexpr const char* kCompletions = "/v1/completions";
+constexpr const char* kMessages = R"("messages":[{"role":"user","content":"a"}])";
+constexpr const char* kPrompt = R"("prompt":"a")";
+
+// A field beside those of `base`.
+HostileField beside(const char* path, const std::string& base, const std::string& param,
+                    Names fine = {}) {
+  return {path, "{" + base + ",\"" + param + "\":@}", param, std::move(fine)};
+}
+
+std::vector<HostileField> fields_of_both(const char* path, const char* base) {
+  std::vector<HostileField> all;
+  for (const char* name : {"temperature", "top_p", "presence_penalty", "frequency_penalty", "min_p",
+                           "repetition_penalty"}) {
+    all.push_back(beside(path, base, name, {"fraction"}));
+  }
+  for (const char* name : {"n", "max_tokens", "top_k", "logit_bias", "stream_options", "store",
+                           "service_tier", "unheard_of"}) {
+    all.push_back(beside(path, base, name));
+  }
+  all.push_back(beside(path, base, "seed", {"negative"}));
+  all.push_back(beside(path, base, "stream", {"boolean"}));
+  all.push_back(beside(path, base, "stop", {"text"}));
+  return all;
+}
+
+std::vector<HostileField> fields_of_chat() {
+  std::vector<HostileField> all = fields_of_both(kChat, kMessages);
+  for (const char* name :
+       {"max_completion_tokens", "top_logprobs", "response_format", "tools", "tool_choice",
+        "functions", "modalities", "audio", "prediction", "reasoning_effort"}) {
+    all.push_back(beside(kChat, kMessages, name));
+  }
+  all.push_back(beside(kChat, kMessages, "logprobs", {"boolean"}));
+  all.push_back(beside(kChat, kMessages, "model", {"empty text"}));
+  all.push_back(beside(kChat, "\"n\":1", "messages"));
+  const auto message = [&](const char* fields, const char* param, Names fine = {}) {
+    all.push_back(
+        {kChat, std::string("{\"messages\":[{") + fields + "}]}", param, std::move(fine)});
+  };
+  message(R"("role":@,"content":"a")", "messages[0].role");
+  message(R"("role":"user","content":@)", "messages[0].content", kText);
+  message(R"("role":"user","content":"a","name":@)", "messages[0].name", kText);
+  message(R"("role":"user","content":"a"},@,{)", "messages[1]");
+  message(R"("role":"user","content":[{"type":"text","text":@}])", "messages[0].content[0].text",
+          kText);
+  message(R"("role":"user","content":[{"type":@,"text":"a"}])", "messages[0].content[0].type");
+  const std::string begin = std::string("{") + kMessages;
+  all.push_back(
+      {kChat, begin + R"(,"logit_bias":{"7":@}})", "logit_bias.7", {"negative", "fraction"}});
+  all.push_back({kChat, begin + R"(,"stop":["b",@]})", "stop[1]", {"text"}});
+  return all;
+}
+
+std::vector<HostileField> fields_of_the_others() {
+  std::vector<HostileField> all = fields_of_both(kCompletions, kPrompt);
+  all.push_back(beside(kCompletions, "\"n\":1", "prompt", kText));
+  all.push_back(beside(kCompletions, kPrompt, "best_of"));
+  all.push_back(beside(kCompletions, kPrompt, "suffix", {"empty text"}));
+  all.push_back(beside(kCompletions, kPrompt, "logprobs"));
+  all.push_back(beside(kCompletions, kPrompt, "echo", {"boolean"}));
+  all.push_back({kCompletions, R"({"prompt":["a",@]})", "prompt[1]", kText});
+  const char* embeddings = "/v1/embeddings";
+  all.push_back(beside(embeddings, "\"user\":\"a\"", "input", kText));
+  all.push_back(beside(embeddings, R"("input":"a")", "dimensions"));
+  all.push_back(beside(embeddings, R"("input":"a")", "encoding_format"));
+  all.push_back({embeddings, R"({"input":[[1,@]]})", "input[0][1]", {}});
+  const char* rerank = "/v1/rerank";
+  const char* ranking = R"("query":"a","documents":["a"])";
+  all.push_back(beside(rerank, R"("documents":["a"])", "query", {"text"}));
+  all.push_back(beside(rerank, R"("query":"a")", "documents"));
+  all.push_back(beside(rerank, ranking, "top_n"));
+  all.push_back(beside(rerank, ranking, "method"));
+  all.push_back(beside(rerank, ranking, "return_documents", {"boolean"}));
+  all.push_back({rerank, R"({"query":"a","documents":["b",@]})", "documents[1]", kText});
+  return all;
+}
+
+std::vector<HostileField> hostile_fields() {
+  std::vector<HostileField> all = fields_of_chat();
+  for (HostileField& field : fields_of_the_others()) all.push_back(std::move(field));
+  return all;
+}
+
+class HostileTest : public testing::ServiceTest {
+ protected:
+  void SetUp() override { start(); }
+
+  void expect_refusal(const HostileField& field, const HostileValue& value) {
+    std::string request = field.request;
+    request.replace(request.find('@'), 1, value.json);
+    const ClientResponse response = client_->post(field.path, request);
+    const std::string what = field.path + " " + field.param + " " + value.name;
+    ASSERT_TRUE(response.status >= 400 && response.status < 500)
+        << what << ": " << response.status << " " << response.body.substr(0, 300);
+    const OrderedJson body = OrderedJson::parse(response.body, nullptr, false);
+    ASSERT_TRUE(body.is_object()) << what;
+    EXPECT_TRUE(body["error"]["param"].is_string() &&
+                body["error"]["param"].get<std::string>().starts_with(field.param))
+        << what << ": " << response.body.substr(0, 300);
+    EXPECT_LT(response.body.size(), 1000u) << what;
+  }
+
+  std::optional<testing::HttpClient> client_;
+};
+
+TEST_F(HostileTest, EveryFieldRefusesWhatItCannotBe) {
+  ask("/v1/chat/completions", chat("a"));  // loads the model
+  client_.emplace(connect());
+  for (const HostileField& field : hostile_fields()) {
+    for (const HostileValue& value : hostile_values()) {
+      const auto& fine = field.fine;
+      if (std::find(fine.begin(), fine.end(), value.name) == fine.end()) {
+        expect_refusal(field, value);
+      }
+    }
+  }
+}
+
+TEST_F(HostileTest, TextsOfTenMegabytesAreRefusedByName) {
+  ask("/v1/chat/completions", chat("a"));
+  client_.emplace(connect());
+  const HostileValue huge = {"10 MB", '"' + std::string(size_t{10} << 20, 'q') + '"'};
+  for (const HostileField& field : hostile_fields()) {
+    const std::string_view param = field.param;
+    if (param == "messages[0].content" || param == "prompt" || param == "documents[1]") {
+      expect_refusal(field, huge);
+    }
+  }
+}
+
+// 4096 keys at most, or looking for one among the others would take for ever.
+TEST_F(HostileTest, ObjectsOfManyKeysAreRefused) {
+  client_.emplace(connect());
+  std::string keys = "{";
+  for (int i = 0; i < 100'000; ++i) keys += "\"k" + std::to_string(i) + "\":1,";
+  keys.back() = '}';
+  expect_refusal({"/v1/chat/completions", R"({"logit_bias":@})", "logit_bias", {}},
+                 {"many keys", keys});
+  expect_refusal({"/v1/chat/completions", R"({"stop":"a","stop":@})", "stop", {}},
+                 {"twice", "\"b\""});
+}
+
+TEST_F(HostileTest, NeighboursSayWhatTheyWouldHaveSaid) {
+  const OrderedJson request = chat("hello", {{"max_tokens", 200}, {"stream", true}});
+  const auto texts = [](const std::vector<std::string>& events) {
+    std::string text;
+    for (size_t i = 0; i + 1 < events.size(); ++i) {
+      const OrderedJson chunk = OrderedJson::parse(events[i]);
+      text += chunk["choices"][0]["delta"].value("content", "");
+    }
+    return text;
+  };
+  const std::string alone = texts(stream("/v1/chat/completions", request));
+  std::string beside;
+  std::thread neighbour([&] { beside = texts(stream("/v1/chat/completions", request)); });
+  client_.emplace(connect());
+  for (const HostileField& field : hostile_fields()) {
+    expect_refusal(field, {"depth", nested(1000)});
+    client_->post(
+        "/v1/chat/completions",
+        chat("x", {{"logit_bias", {{"399", -100}, {"0", 100}}}, {"max_tokens", 2}}).dump());
+  }
+  neighbour.join();
+  EXPECT_EQ(beside, alone);
+}
+
+}  // namespace
+}  // namespace minim::serve

@@ -1,0 +1,79 @@
+#include "serve/routes.h"
+
+#include "serve/anthropic/handlers.h"
+#include "serve/ollama/handlers.h"
+#include "serve/openai/handlers.h"
+#include "serve/status.h"
+
+namespace minim::serve {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"GET", "/health", Dialect::kOpenAi, Scope::kNone, health, "Whether the server is well"},
+    {"GET", "/metrics", Dialect::kOpenAi, Scope::kMetrics, show_metrics,
+     "Counters in the text format of Prometheus"},
+    {"GET", "/openapi.json", Dialect::kOpenAi, Scope::kNone, show_openapi,
+     "This list, as an OpenAPI document"},
+    {"GET", "/v1/models", Dialect::kOpenAi, Scope::kInference, list_models, "List the models"},
+    {"GET", "/v1/models/{model}", Dialect::kOpenAi, Scope::kInference, show_model,
+     "Describe a model"},
+    {"POST", "/v1/chat/completions", Dialect::kOpenAi, Scope::kInference, chat_completions,
+     "Answer a conversation"},
+    {"POST", "/v1/completions", Dialect::kOpenAi, Scope::kInference, completions,
+     "Continue a text"},
+    {"POST", "/v1/embeddings", Dialect::kOpenAi, Scope::kInference, embeddings,
+     "Turn texts into vectors"},
+    {"POST", "/v1/rerank", Dialect::kOpenAi, Scope::kInference, rerank,
+     "Order documents by how well they suit a query"},
+    {"POST", "/v1/messages", Dialect::kAnthropic, Scope::kInference, messages,
+     "Answer a conversation, as Anthropic's API does"},
+    {"POST", "/v1/messages/count_tokens", Dialect::kAnthropic, Scope::kInference, count_tokens,
+     "Count the tokens of a conversation"},
+    {"POST", "/api/chat", Dialect::kOllama, Scope::kInference, ollama_chat,
+     "Answer a conversation, as Ollama's API does"},
+    {"POST", "/api/generate", Dialect::kOllama, Scope::kInference, ollama_generate,
+     "Answer or continue a text"},
+    {"POST", "/api/embed", Dialect::kOllama, Scope::kInference, ollama_embed,
+     "Turn texts into vectors"},
+    {"GET", "/api/tags", Dialect::kOllama, Scope::kInference, ollama_tags, "List the models"},
+    {"POST", "/api/show", Dialect::kOllama, Scope::kInference, ollama_show, "Describe a model"},
+    {"GET", "/api/ps", Dialect::kOllama, Scope::kInference, ollama_ps,
+     "List the models that are loaded"},
+    {"GET", "/api/version", Dialect::kOllama, Scope::kNone, ollama_version,
+     "The version of the server"},
+};
+
+// What stands for the name in braces; nothing where the path does not match.
+std::optional<std::string_view> match(std::string_view pattern, std::string_view path) {
+  const size_t brace = pattern.find('{');
+  if (brace == std::string_view::npos) {
+    return pattern == path ? std::optional(std::string_view()) : std::nullopt;
+  }
+  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) return std::nullopt;
+  return path.substr(brace);
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+Dialect dialect_of(std::string_view path) {
+  if (path.starts_with("/api/")) return Dialect::kOllama;
+  return path.starts_with("/v1/messages") ? Dialect::kAnthropic : Dialect::kOpenAi;
+}
+
+RouteMatch find_route(std::string_view method, std::string_view path) {
+  RouteMatch found;
+  for (const Route& route : kRoutes) {
+    const auto argument = match(route.path, path);
+    if (!argument) continue;
+    const std::string_view own = route.method;
+    if (own == method || (own == "GET" && method == "HEAD")) {
+      return {.route = &route, .argument = std::string(*argument)};
+    }
+    found.allowed += (found.allowed.empty() ? "" : ", ") + std::string(own);
+  }
+  return found;
+}
+
+}  // namespace minim::serve

@@ -1,0 +1,55 @@
+// The whole of a server: connections, who may ask, the routes, and what they need.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serve/api_keys.h"
+#include "serve/call.h"
+#include "serve/engine/model_registry.h"
+#include "serve/http/server.h"
+
+namespace minim::serve {
+
+struct ServiceOptions {
+  HttpServerOptions http;
+  ApiKeys keys;
+  // Web pages of these origins may ask ("https://example.org"; "*": all); others may not, whatever
+  // the browser would let them do.
+  std::vector<std::string> origins;
+  // Where the server listens on loopback: names that requests may call it by, besides localhost and
+  // loopback addresses.
+  std::vector<std::string> hosts;
+  int64_t texts_max = 256;  // that are generated or wait for it; more: 503
+  GenerationLimits limits;
+  // A line of JSON for each request that ended, without any of its content. From any thread; empty:
+  // none.
+  std::function<void(std::string_view line)> access_log;
+};
+
+class Service {
+ public:
+  // Listens, and serves. Throws what HttpServer throws. `models` must outlive it.
+  Service(ModelRegistry& models, ServiceOptions options);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  uint16_t port() const;
+  HttpServerCounts counts() const;
+  int64_t texts() const;  // that are generated or wait for it
+  // As HttpServer has them.
+  bool drain(std::chrono::milliseconds timeout);
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace minim::serve
