@@ -27,5 +27,9 @@ nearest=$("$examples/embeddings" "$model" 'the cat' 'a dog' 'the cat' 'some car'
 [[ $nearest == *'  the cat' ]] || fail "the nearest is $nearest"
 answers=$(printf 'hello\nand?\n' | "$examples/chat" "$folder/random.gguf")
 [[ $(grep -c '^> ' <<<"$answers") -ge 1 && $answers == *'> ' ]] || fail "chat said $answers"
+for from in "$folder/random.gguf" "$model"; do
+  person=$("$examples/extract" "$from" 'Ann, 31, called from 555-0100 about her order.')
+  [[ $person == '{"name": "'*'", "age": '*', "role": "'*'", "contacts": ['*']}' ]] || fail "$person"
+done
 if "$examples/story" "$folder/absent" x >/dev/null 2>"$folder/error"; then fail 'no error'; fi
 grep -q '^story: .*absent' "$folder/error" || fail "$(cat "$folder/error")"

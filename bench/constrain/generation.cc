@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 #include <vector>
 
-#include "runtime/sampler.h"
-#include "runtime/session.h"
+#include "base/error.h"
+#include "runtime/scheduler.h"
 #include "text/schema/constraint_factory.h"
 
 namespace minim::bench {
@@ -25,46 +26,31 @@ struct Run {
 };
 
 Run generate(const Context& context, const std::shared_ptr<const Model>& model,
-             const std::shared_ptr<const Tokenizer>& tokenizer, Constraint* constraint,
-             bool fast_forward, int64_t tokens_max) {
-  SessionOptions session_options;
-  session_options.context_tokens = tokens_max + 64;
-  Session session(context, model, session_options);
-  SamplerOptions options;
-  options.temperature = 1.0f;
-  options.seed = 1;
-  options.ignore_end = constraint == nullptr;
-  Sampler sampler(context, options, tokenizer);
-  std::vector<TokenId> next = tokenizer->encode("List the people of the story:");
-  sampler.start(next);
-  std::span<const float> logits = session.append(next);
-  std::vector<uint64_t> bits;
-  if (constraint != nullptr) bits.resize(constraint->mask_words());
-  Run run;
-  const auto begin = std::chrono::steady_clock::now();
-  while (run.tokens < tokens_max) {
-    next.clear();
-    if (constraint != nullptr) constraint->allowed(bits);
-    const TokenId token = sampler.sample(logits, bits);
-    if (tokenizer->ends_generation(token)) break;
-    next.push_back(token);
-    if (constraint != nullptr) {
-      constraint->accept(token);
-      if (fast_forward) {
-        for (const TokenId forced : constraint->forced_tokens()) {
-          constraint->accept(forced);
-          next.push_back(forced);
-          ++run.forced;
-        }
-      }
+             const std::shared_ptr<const Tokenizer>& tokenizer,
+             std::shared_ptr<const Constraint> constraint, bool fast_forward, int64_t tokens_max) {
+  SchedulerOptions scheduler_options;
+  scheduler_options.context_tokens = tokens_max + 64;
+  scheduler_options.sequences_max = 1;
+  scheduler_options.prefix_bytes_max = 0;
+  Scheduler scheduler(context, model, tokenizer, scheduler_options);
+  JobRequest request;
+  request.tokens = tokenizer->encode("List the people of the story:");
+  GeneratorOptions& options = request.options.generator;
+  options.sampler.temperature = 1.0f;
+  options.sampler.seed = 1;
+  options.sampler.ignore_end = constraint == nullptr;
+  options.tokens_max = tokens_max;
+  options.constraint = std::move(constraint);
+  options.fast_forward = fast_forward;
+  Job job = scheduler.submit(std::move(request));
+  while (scheduler.step()) {
+    while (const auto event = job.next(std::chrono::milliseconds(0))) {
+      if (event->kind != GenerationEvent::Kind::kError) continue;
+      throw Error(event->error_code, event->message);
     }
-    for (const TokenId one : next) sampler.accept(one);
-    run.tokens += int64_t(next.size());
-    if (constraint != nullptr && constraint->is_finished()) break;
-    logits = session.append(next);
   }
-  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return run;
+  const GenerationStatistics statistics = job.statistics();
+  return {statistics.decode_seconds, statistics.generated_tokens, statistics.forced_tokens};
 }
 
 }  // namespace
@@ -76,10 +62,10 @@ GenerationCost measure_generation(const Context& context, std::shared_ptr<const 
   std::vector<double> free, constrained, forward;
   GenerationCost cost;
   for (int round = 0; round < 3; ++round) {
-    Constraint a = factory.make(source), b = factory.make(source);
+    const auto start = std::make_shared<Constraint>(factory.make(source));
     const Run without = generate(context, model, tokenizer, nullptr, false, tokens_max);
-    const Run with = generate(context, model, tokenizer, &a, false, tokens_max);
-    const Run skipping = generate(context, model, tokenizer, &b, true, tokens_max);
+    const Run with = generate(context, model, tokenizer, start, false, tokens_max);
+    const Run skipping = generate(context, model, tokenizer, start, true, tokens_max);
     free.push_back(without.seconds / double(without.tokens));
     constrained.push_back(with.seconds / double(with.tokens));
     forward.push_back(skipping.seconds / double(skipping.tokens));

@@ -328,9 +328,14 @@ typedef struct minim_message {
 
 typedef struct minim_chat_options {
   uint32_t struct_size;
-  int32_t no_answer;      // nonzero: the prompt does not end where an answer begins
-  const char* tools;      // a JSON array as for OpenAI's API; null: none
+  int32_t no_answer;  // nonzero: the prompt does not end where an answer begins
+  // A JSON array as for OpenAI's API; null: none. Where the model's template knows no tools, they
+  // are described in the system message or the first of the user.
+  const char* tools;
   const char* variables;  // a JSON object: more variables of the template; null: none
+  // How calls are written where the template knows no tools: "hermes", "llama", "mistral",
+  // "mistral-args", "phi", "gemma"; null: as the model's family does.
+  const char* tool_notation;
 } minim_chat_options;
 #define MINIM_CHAT_OPTIONS_INIT MINIM_SIZED(minim_chat_options)
 
@@ -372,13 +377,16 @@ MINIM_API void minim_bytes_release(void* bytes) MINIM_NOEXCEPT;
 
 // ---- generating --------------------------------------------------------------------------------
 
+typedef struct minim_constraint minim_constraint;  // structured.h, as the next
+typedef struct minim_tools minim_tools;
+
 // The texts of all events, put together, are the answer. What else there is to say is in `detail`.
 typedef enum minim_event_type {
   MINIM_EVENT_NONE = 0,              // the time was up, or nothing is being generated
   MINIM_EVENT_PROGRESS = 1,          // `done` of `total` tokens of the prompt are read
   MINIM_EVENT_TOKEN = 2,             // `token`, `logprob`, `top`, `text`: what it made certain
   MINIM_EVENT_PARTIAL_JSON = 3,      // `detail`: the JSON value said so far, completed
-  MINIM_EVENT_TOOL_CALL = 4,         // `detail`: {"name": ..., "arguments": {...}}
+  MINIM_EVENT_TOOL_CALL = 4,         // `call_...`; `detail`: {"name": ..., "arguments": {...}}
   MINIM_EVENT_CONTEXT_OVERFLOW = 5,  // `done` tokens were kept at the front, `total` dropped
   MINIM_EVENT_BACKEND_FALLBACK = 6,  // `detail`: as by minim_model_fallback()
   MINIM_EVENT_THERMAL = 7,           // `detail`: what the governor changed, and why
@@ -386,7 +394,7 @@ typedef enum minim_event_type {
 } minim_event_type;
 
 typedef enum minim_done_reason {
-  MINIM_DONE_END_OF_TEXT = 1,  // the model ended the text
+  MINIM_DONE_END_OF_TEXT = 1,  // the model ended the text, or its constraint allows nothing more
   MINIM_DONE_TOKENS_MAX = 2,
   MINIM_DONE_CONTEXT_FULL = 3,
   MINIM_DONE_STOP_TOKEN = 4,
@@ -417,6 +425,12 @@ typedef struct minim_event {
   int32_t reason;      // minim_done_reason
   int32_t status;      // minim_status
   const char* detail;  // never null; whole characters
+  // With MINIM_EVENT_DONE: nonzero where the text is one of its constraint; a text that was cut, or
+  // ended by a stop string, is none. Nonzero without a constraint.
+  int32_t complete;
+  int32_t call_index;          // with MINIM_EVENT_TOOL_CALL: from 0
+  const char* call_name;       // never null, as the next
+  const char* call_arguments;  // a JSON object
 } minim_event;
 #define MINIM_EVENT_INIT MINIM_SIZED(minim_event)
 
@@ -425,12 +439,17 @@ typedef struct minim_generate_options {
   int32_t progress;      // nonzero: MINIM_EVENT_PROGRESS while the prompt is read
   int64_t tokens_max;    // generate at most this many; -1: until the model or the context ends
   int32_t partial_json;  // nonzero: MINIM_EVENT_PARTIAL_JSON after each token that adds to it
-  // Nonzero: MINIM_EVENT_TOOL_CALL for calls in the model's own notation, which are then no text.
-  // MINIM_UNSUPPORTED where that notation is not known.
+  // Nonzero: MINIM_EVENT_TOOL_CALL for calls in the model's own notation, which are then no text,
+  // without `tools`. MINIM_UNSUPPORTED where that notation is not known.
   int32_t tool_calls;
+  const minim_constraint* constraint;  // of this model; null: any text
+  // What of the constraint's text was said before: by an answer that was cut, or by the prompt,
+  // which the generation then continues. Null: nothing.
+  const char* constraint_prefix;
+  const minim_tools* tools;  // of this model; null: none. Not together with `constraint`
 } minim_generate_options;
 #define MINIM_GENERATE_OPTIONS_INIT \
-  { (uint32_t)sizeof(minim_generate_options), 1, -1, 0, 0 }
+  { (uint32_t)sizeof(minim_generate_options), 1, -1, 0, 0, NULL, NULL, NULL }
 
 // Begins to generate and returns at once; the model's own thread computes. `sampling` is copied and
 // may be null, as may `options`.
@@ -475,7 +494,10 @@ typedef struct minim_session_statistics {
   double prompt_seconds;       // reading the prompt
   double first_token_seconds;  // from generate() to the first token
   double decode_seconds;
-  double joules;  // of the whole machine or package, while it ran
+  double joules;          // of the whole machine or package, while it ran
+  int64_t decode_passes;  // through the model, for the decode_steps
+  int64_t forced_tokens;  // of those generated, what a constraint left no choice in
+  double mask_seconds;    // of decode_seconds, finding what a constraint allows
 } minim_session_statistics;
 #define MINIM_SESSION_STATISTICS_INIT MINIM_SIZED(minim_session_statistics)
 // From any thread, also while it generates.
@@ -554,3 +576,5 @@ MINIM_API minim_status minim_rerank(minim_model* model, const minim_text* query,
 #if defined(__cplusplus)
 }
 #endif
+
+#include "minim/structured.h"

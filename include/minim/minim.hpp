@@ -283,15 +283,17 @@ struct TokenizeOptions {
 };
 
 struct ChatOptions {
-  bool answer = true;          // the prompt ends where an answer begins
-  std::string tools = {};      // a JSON array as for OpenAI's API; empty: none
-  std::string variables = {};  // a JSON object: more variables of the template; empty: none
+  bool answer = true;              // the prompt ends where an answer begins
+  std::string tools = {};          // a JSON array as for OpenAI's API; empty: none
+  std::string variables = {};      // a JSON object: more variables of the template; empty: none
+  std::string tool_notation = {};  // "hermes", ...; empty: as the model's family writes calls
 
   minim_chat_options c_options() const {
     auto c = detail::sized<minim_chat_options>();
     c.no_answer = answer ? 0 : 1;
     c.tools = tools.empty() ? nullptr : tools.c_str();
     c.variables = variables.empty() ? nullptr : variables.c_str();
+    c.tool_notation = tool_notation.empty() ? nullptr : tool_notation.c_str();
     return c;
   }
 };
@@ -512,4 +514,6 @@ class Model {
 }  // namespace v1
 }  // namespace minim
 
+#include "minim/structured.hpp"
+// What generates knows both.
 #include "minim/session.hpp"

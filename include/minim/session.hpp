@@ -2,6 +2,7 @@
 #pragma once
 
 #include "minim/minim.hpp"
+#include "minim/structured.hpp"
 
 namespace minim {
 #if !defined(MINIM_BUILDING)
@@ -141,6 +142,10 @@ struct Event {
   DoneReason reason = DoneReason::kNone;
   Status status = Status::kOk;
   std::string_view detail;
+  bool complete = false;  // with kDone
+  int call_index = 0;     // with kToolCall, as the next
+  std::string_view call_name;
+  std::string_view call_arguments;
 };
 
 // What a session generates, event by event; the last one is kDone. Ending with an error throws it.
@@ -208,7 +213,11 @@ class Generation {
               c.total,
               static_cast<DoneReason>(c.reason),
               static_cast<Status>(c.status),
-              c.detail};
+              c.detail,
+              c.complete != 0,
+              c.call_index,
+              c.call_name,
+              c.call_arguments};
     if (event_.reason == DoneReason::kError) throw Error(event_.status, c.detail);
     return event_;
   }
@@ -249,7 +258,10 @@ struct GenerateOptions {
   int64_t tokens_max = -1;  // -1: until the model or the context ends
   bool progress = true;     // EventType::kProgress
   bool partial_json = false;
-  bool tool_calls = false;
+  bool tool_calls = false;                 // without `tools`
+  const Constraint* constraint = nullptr;  // of the same model
+  std::string constraint_prefix = {};      // what of its text was said before
+  const Tools* tools = nullptr;            // of the same model; not together with a constraint
 };
 
 struct Message {
@@ -367,6 +379,10 @@ class Session {
     c.tokens_max = options.tokens_max;
     c.partial_json = options.partial_json ? 1 : 0;
     c.tool_calls = options.tool_calls ? 1 : 0;
+    c.constraint = options.constraint == nullptr ? nullptr : options.constraint->get();
+    c.constraint_prefix =
+        options.constraint_prefix.empty() ? nullptr : options.constraint_prefix.c_str();
+    c.tools = options.tools == nullptr ? nullptr : options.tools->get();
     detail::call([&](minim_error* error) {
       return minim_session_generate(get(), sampling.get(), &c, error);
     });

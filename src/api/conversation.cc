@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/arguments.h"
+#include "text/tools/tool_prompt.h"
 
 namespace minim::api {
 namespace {
@@ -34,7 +35,8 @@ OrderedJson parse_messages(std::string_view json) {
   return messages;
 }
 
-OrderedJson chat_variables(OrderedJson messages, const minim_chat_options* given) {
+OrderedJson chat_variables(OpenModel& model, OrderedJson messages,
+                           const minim_chat_options* given) {
   const auto options = read_struct(given, kDefaults, "options");
   OrderedJson variables = OrderedJson::object();
   if (options.variables != nullptr) {
@@ -48,7 +50,10 @@ OrderedJson chat_variables(OrderedJson messages, const minim_chat_options* given
   }
   variables["messages"] = std::move(messages);
   variables["add_generation_prompt"] = options.no_answer == 0;
-  return variables;
+  const auto notation = options.tool_notation == nullptr
+                            ? model.tool_notation()
+                            : std::optional(parse_tool_notation(options.tool_notation));
+  return prepare_tools(model.chat(), std::move(variables), notation, local_time());
 }
 
 int64_t local_time() {

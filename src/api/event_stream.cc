@@ -40,12 +40,15 @@ minim_event OutgoingEvent::view() const {
   event.reason = reason;
   event.status = status;
   event.detail = detail.c_str();
+  event.complete = complete ? 1 : 0;
+  event.call_index = call_index;
+  event.call_name = call.name.c_str();
+  event.call_arguments = call.arguments.c_str();
   return event;
 }
 
-EventStream::EventStream(const EventOptions& options) {
+EventStream::EventStream(EventOptions options) : calls_(std::move(options.calls)) {
   if (options.partial_json) json_.emplace();
-  if (options.tool_calls) calls_.emplace();
 }
 
 std::optional<OutgoingEvent> EventStream::pop() {
@@ -83,13 +86,22 @@ void EventStream::push(GenerationEvent from) {
 
 EventStream::Text EventStream::take_text(std::string said, bool is_last) {
   Text result;
-  ToolCalls::Output output = {.text = std::move(said)};
+  ToolCallParser::Output output = {.text = std::move(said), .calls = {}};
   if (calls_) {
     output = calls_->push(output.text);
-    if (is_last) output.text += calls_->finish();
+    if (is_last) {
+      ToolCallParser::Output rest = calls_->finish();
+      output.text += rest.text;
+      std::move(rest.calls.begin(), rest.calls.end(), std::back_inserter(output.calls));
+    }
   }
-  for (std::string& call : output.calls) {
-    result.events.push_back({.type = MINIM_EVENT_TOOL_CALL, .detail = std::move(call)});
+  for (ParsedToolCall& parsed : output.calls) {
+    const std::string name = OrderedJson(parsed.call.name).dump();
+    result.events.push_back(
+        {.type = MINIM_EVENT_TOOL_CALL,
+         .detail = "{\"name\":" + name + ",\"arguments\":" + parsed.call.arguments + "}",
+         .call_index = parsed.index,
+         .call = std::move(parsed.call)});
   }
   if (json_ && json_->push(output.text)) {
     result.events.push_back({.type = MINIM_EVENT_PARTIAL_JSON, .detail = json_->completed()});
@@ -115,6 +127,7 @@ void EventStream::push_done(GenerationEvent from) {
     event.detail = std::move(from.message);
   } else {
     event.reason = done_reason(from.reason);
+    event.complete = from.complete;
     event.detail = std::move(from.stop_string);
   }
   Text text = take_text(std::move(from.text), true);

@@ -9,7 +9,7 @@
 #include "minim/minim.h"
 #include "runtime/generation_event.h"
 #include "text/partial_json.h"
-#include "text/tool_calls.h"
+#include "text/tools/tool_call_parser.h"
 
 namespace minim::api {
 
@@ -25,13 +25,16 @@ struct OutgoingEvent {
   int32_t reason = 0;
   int32_t status = MINIM_OK;
   std::string detail;
+  bool complete = false;
+  int32_t call_index = 0;
+  ToolCall call;
 
   minim_event view() const;
 };
 
 struct EventOptions {
   bool partial_json = false;
-  bool tool_calls = false;
+  std::optional<ToolCallParser> calls;  // whose calls are events
 };
 
 // The status of a kError event.
@@ -40,7 +43,7 @@ minim_status error_status(const GenerationEvent& event);
 // One for each generation.
 class EventStream {
  public:
-  explicit EventStream(const EventOptions& options);
+  explicit EventStream(EventOptions options);
 
   void push(GenerationEvent event);
   void push_fallback(const std::string& sentence);
@@ -59,7 +62,7 @@ class EventStream {
 
   std::deque<OutgoingEvent> events_;
   std::optional<PartialJson> json_;
-  std::optional<ToolCalls> calls_;
+  std::optional<ToolCallParser> calls_;
 };
 
 }  // namespace minim::api

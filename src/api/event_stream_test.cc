@@ -28,7 +28,7 @@ std::vector<OutgoingEvent> all(EventStream& stream) {
 }
 
 TEST(EventStream, CallsLeaveTheText) {
-  EventStream stream({.tool_calls = true});
+  EventStream stream({.calls = ToolCallParser(ToolNotation::kHermes)});
   stream.push(token("I look. <tool_"));
   stream.push(token("call>{\"name\": \"f\", \"arguments\""));
   stream.push(token(": {}}</tool_call> Then <"));
@@ -41,6 +41,9 @@ TEST(EventStream, CallsLeaveTheText) {
   EXPECT_EQ(events[3].type, MINIM_EVENT_TOOL_CALL);
   EXPECT_EQ(events[3].detail, "{\"name\":\"f\",\"arguments\":{}}");
   EXPECT_EQ(events[3].text, "");
+  EXPECT_EQ(events[3].call_index, 0);
+  EXPECT_STREQ(events[3].view().call_name, "f");
+  EXPECT_STREQ(events[3].view().call_arguments, "{}");
   EXPECT_EQ(events[4].type, MINIM_EVENT_DONE);
   EXPECT_EQ(events[4].text, "<tool");
   EXPECT_EQ(events[4].reason, MINIM_DONE_END_OF_TEXT);

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "formats/vocabulary.h"
 #include "model/memory.h"
-#include "text/tool_calls.h"
+#include "text/tools/tool_notation.h"
 
 namespace minim::api {
 namespace {
@@ -98,6 +98,7 @@ OpenModel::OpenModel(std::shared_ptr<SharedEngine> engine, std::string_view path
                        {.context_length = context,
                         .precision = precision(options),
                         .progress = progress_sink(options.progress, options.progress_user)});
+  constraints_ = std::make_unique<ConstraintFactory>(tokenizer_);
   scheduler_ =
       std::make_unique<Scheduler>(shared, model_, tokenizer_, scheduler_options(options, context));
   thread_ =
@@ -110,8 +111,18 @@ const ChatPrompt& OpenModel::chat() {
   return *chat_;
 }
 
-bool OpenModel::has_json_tool_calls() const {
-  return minim::has_json_tool_calls(tokenizer_->vocabulary().chat_template);
+std::optional<ToolNotation> OpenModel::tool_notation() const {
+  return detect_tool_notation(tokenizer_->vocabulary().chat_template,
+                              model_->config().architecture);
+}
+
+ToolNotation OpenModel::tool_notation(const char* name) const {
+  if (name != nullptr) return parse_tool_notation(name);
+  if (const auto known = tool_notation()) return *known;
+  throw Error(
+      ErrorCode::kUnsupported,
+      "tools: neither the model's chat template nor its family tells how calls are written; "
+      "name a notation");
 }
 
 const char* OpenModel::metadata(std::string_view key) {

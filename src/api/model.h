@@ -20,6 +20,7 @@
 #include "model/model.h"
 #include "runtime/scheduler.h"
 #include "text/chat_prompt.h"
+#include "text/schema/constraint_factory.h"
 #include "text/tokenizer.h"
 
 namespace minim::api {
@@ -52,7 +53,12 @@ class OpenModel {
 
   // Throws kUnsupported where the model has no chat template.
   const ChatPrompt& chat();
-  bool has_json_tool_calls() const;
+  // On any thread, as is compiling with it.
+  ConstraintFactory& constraints() { return *constraints_; }
+  // How calls of tools are written; nothing where it is not known.
+  std::optional<ToolNotation> tool_notation() const;
+  // The one that is named or, for null, the model's. Throws kInvalidArgument and kUnsupported.
+  ToolNotation tool_notation(const char* name) const;
   // What runs otherwise than it could.
   const std::vector<std::string>& fallbacks() const { return fallbacks_; }
   // Null where there is none; lives as long as the model.
@@ -69,6 +75,7 @@ class OpenModel {
   const std::shared_ptr<SharedEngine> engine_;
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
+  std::unique_ptr<ConstraintFactory> constraints_;
   std::string name_;
   uint64_t cache_bytes_max_ = 0;
   int64_t trained_context_tokens_ = 0;

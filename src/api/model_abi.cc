@@ -156,7 +156,7 @@ minim_status minim_chat_text(const minim_model* model, const char* messages_json
     auto messages =
         minim::api::parse_messages(text_argument(messages_json, messages_size, "messages_json"));
     minim::api::write_text(
-        source.chat().render(minim::api::chat_variables(std::move(messages), options),
+        source.chat().render(minim::api::chat_variables(source, std::move(messages), options),
                              minim::api::local_time()),
         text, capacity, size);
   });

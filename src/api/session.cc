@@ -9,6 +9,7 @@
 #include "api/arguments.h"
 #include "api/guard.h"
 #include "api/saved_session.h"
+#include "api/structured.h"
 #include "base/error.h"
 
 namespace minim::api {
@@ -57,6 +58,31 @@ SamplerOptions seeded(SamplerOptions sampler) {
     sampler.seed = (uint64_t{device()} << 32) | device();
   }
   return sampler;
+}
+
+// Where the text of a generation stands in what it must follow.
+std::shared_ptr<const Constraint> constraint_of(const minim_generate_options& options) {
+  if (options.constraint != nullptr && options.tools != nullptr) {
+    refuse("'constraint' and 'tools' are both given, and each says what the whole text may be");
+  }
+  if (options.constraint_prefix != nullptr && options.constraint == nullptr) {
+    refuse("'constraint_prefix' needs a 'constraint'");
+  }
+  if (options.tools != nullptr) return options.tools->constraint;
+  if (options.constraint == nullptr) return nullptr;
+  auto constraint = std::make_shared<Constraint>(options.constraint->start);
+  const char* const prefix = options.constraint_prefix;
+  if (prefix != nullptr && *prefix != '\0' && !constraint->accept_text(prefix)) {
+    refuse("no text of the constraint begins with 'constraint_prefix'");
+  }
+  return constraint;
+}
+
+std::optional<ToolCallParser> parser_of(const minim_generate_options& options,
+                                        const OpenModel& model) {
+  if (options.tools != nullptr) return options.tools->parser();
+  if (options.tool_calls == 0) return {};
+  return ToolCallParser(model.tool_notation(nullptr));
 }
 
 // Where two texts begin to differ.
@@ -241,11 +267,8 @@ void LiveSession::load(std::span<const std::byte> bytes) {
 void LiveSession::generate(const NamedSampling* sampling, const minim_generate_options& options) {
   require_idle();
   count_argument(options.tokens_max, -1, "tokens_max");
-  if (options.tool_calls != 0 && !model_->has_json_tool_calls()) {
-    throw Error(ErrorCode::kUnsupported,
-                "api: the model's chat template writes no tool calls as <tool_call> JSON, the only "
-                "notation that is known; read them from the text");
-  }
+  std::shared_ptr<const Constraint> constraint = constraint_of(options);
+  std::optional<ToolCallParser> calls = parser_of(options, *model_);
   const NamedSampling defaults;
   if (sampling == nullptr) sampling = &defaults;
   prepare_to_continue();
@@ -255,17 +278,18 @@ void LiveSession::generate(const NamedSampling* sampling, const minim_generate_o
   request.options.generator.tokens_max = options.tokens_max;
   request.options.generator.stop_tokens = sampling->stop_tokens();
   request.options.stop_strings = sampling->stop_strings();
-  request.options.decode.strip_leading_space = answers_;
+  // A text with a constraint is what its tokens spell.
+  request.options.decode.strip_leading_space = answers_ && options.constraint == nullptr;
+  request.options.generator.constraint = std::move(constraint);
   request.prompt_progress = options.progress != 0;
-  EventStream events(
-      {.partial_json = options.partial_json != 0, .tool_calls = options.tool_calls != 0});
+  EventStream events({.partial_json = options.partial_json != 0, .calls = std::move(calls)});
   if (!told_fallbacks_) {
     for (const std::string& sentence : model_->fallbacks()) events.push_fallback(sentence);
   }
   auto notices = std::make_shared<Notices>();
   model_->engine().notices().add(notices);  // before the first step
   start(std::move(request));
-  events_ = std::move(events);
+  events_.emplace(std::move(events));
   notices_ = std::move(notices);
   told_fallbacks_ = true;
   answers_ = false;
@@ -437,6 +461,9 @@ minim_session_statistics LiveSession::statistics() const {
   }
   result.decode_seconds = counts.decode_seconds;
   result.joules = energy.joules;
+  result.decode_passes = counts.decode_steps;
+  result.forced_tokens = counts.forced_tokens;
+  result.mask_seconds = counts.mask_seconds;
   if (counts.prompt_tokens > 0) result.energy_source = energy_source(energy.source);
   return result;
 }

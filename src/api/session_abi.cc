@@ -21,8 +21,8 @@ const LiveSession& live(const minim_session* session) { return *required(session
 void set_conversation(minim_session* session, OrderedJson messages,
                       const minim_chat_options* options) {
   LiveSession& target = live(session);
-  target.replace(
-      target.model().chat().encode(chat_variables(std::move(messages), options), local_time()));
+  target.replace(target.model().chat().encode(
+      chat_variables(target.model(), std::move(messages), options), local_time()));
 }
 
 std::optional<std::chrono::milliseconds> wait_time(int32_t timeout_ms) {

@@ -16,6 +16,7 @@
 #include "cli/exit_code.h"
 #include "cli/public_model.h"
 #include "cli/sampling_options.h"
+#include "cli/structured_options.h"
 #include "cli/terminal.h"
 #include "text/utf8.h"
 
@@ -34,6 +35,7 @@ struct Options {
   int64_t tokens_max = 256;
   v1::Overflow overflow = v1::Overflow::kStop;
   SamplingOptions sampling;
+  StructuredOptions structured;
   bool raw = false;
   bool no_echo = false;
   bool json = false;
@@ -58,23 +60,28 @@ struct Prompt {
 
 // The conversation as the model's own template writes it.
 Prompt give_conversation(const v1::Model& model, v1::Session& session, const Options& options,
-                         const std::string& text) {
+                         const std::string& text, const v1::ChatOptions& chat) {
   OrderedJson messages = OrderedJson::array();
   if (!options.system.empty()) {
     messages.push_back({{"role", "system"}, {"content", options.system}});
   }
   messages.push_back({{"role", "user"}, {"content", text}});
   const std::string json = messages.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-  session.chat_json(json);
-  return {model.chat_text(json), true};
+  session.chat_json(json, chat);
+  return {model.chat_text(json, chat), true};
 }
 
 Prompt give_prompt(const v1::Model& model, v1::Session& session, const Options& options,
-                   const std::string& text) {
+                   const std::string& text, const Structure& structure) {
   const v1::ModelInfo info = model.info();
   const bool loaded = !options.load.empty();
   if (!options.raw && !loaded && info.has_chat_template != 0) {
-    return give_conversation(model, session, options, text);
+    return give_conversation(model, session, options, text, structure.chat());
+  }
+  if (structure.tools() != nullptr) {
+    throw Error(ErrorCode::kInvalidArgument,
+                loaded ? "run: --tools begin a conversation, and --load goes on with one"
+                       : "run: --tools need a model with a chat template, and no --raw");
   }
   if (!options.system.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -102,6 +109,8 @@ struct Outcome {
   std::vector<int32_t> tokens;
   v1::DoneReason reason = v1::DoneReason::kNone;
   std::string stop_string;
+  bool complete = false;
+  OrderedJson calls = OrderedJson::array();
   OrderedJson logprobs = OrderedJson::array();
 };
 
@@ -150,6 +159,10 @@ void take_event(const v1::Model& model, const v1::Event& event, const Options& o
   if (event.type == v1::EventType::kDone) {
     outcome.reason = event.reason;
     outcome.stop_string = event.detail;
+    outcome.complete = event.complete;
+  } else if (event.type == v1::EventType::kToolCall) {
+    outcome.calls.push_back(OrderedJson::parse(event.detail));
+    if (!options.json) write_now(std::string(event.detail) + "\n");
   } else if (event.type == v1::EventType::kToken) {
     outcome.tokens.push_back(event.token);
     if (wants_logprobs(options)) outcome.logprobs.push_back(logprobs_json(model, event));
@@ -160,12 +173,16 @@ void take_event(const v1::Model& model, const v1::Event& event, const Options& o
 
 // Generates to the end, or until Ctrl-C; writes the text as it comes unless it becomes JSON.
 Outcome generate(const v1::Model& model, v1::Session& session, const v1::Sampling& sampling,
-                 const Options& options, const Prompt& prompt) {
+                 const Options& options, const Prompt& prompt, const Structure& structure) {
   Outcome outcome;
   ProgressDisplay display(options.quiet() || options.json);
   const ProgressSink show = display.sink();
-  bool echoes = !options.json && !prompt.templated && !options.no_echo;
-  v1::Generation generation = session.generate(sampling, {.tokens_max = options.tokens_max});
+  // What is by a schema is for programs, and the prompt no part of it.
+  bool echoes =
+      !options.json && !prompt.templated && !options.no_echo && !options.structured.given();
+  v1::Generation generation = session.generate(sampling, {.tokens_max = options.tokens_max,
+                                                          .constraint = structure.constraint(),
+                                                          .tools = structure.tools()});
   while (outcome.reason == v1::DoneReason::kNone) {
     const v1::Event& event = generation.next(kPollMilliseconds);
     if (InterruptGuard::interrupted()) session.cancel();
@@ -200,8 +217,9 @@ void print_statistics(const v1::SessionStatistics& statistics, const v1::Model& 
                       bool templated, v1::DoneReason reason) {
   const double decode_rate = rate(statistics.decode_steps, statistics.decode_seconds);
   std::string more;
+  if (statistics.forced_tokens > 0) more = fmt::format(", {} forced", statistics.forced_tokens);
   if (statistics.generated_tokens > 0) {
-    more = fmt::format(", first after {:.2f} s", statistics.first_token_seconds);
+    more += fmt::format(", first after {:.2f} s", statistics.first_token_seconds);
     if (statistics.energy_source != MINIM_ENERGY_NONE) {
       const int64_t tokens = statistics.prompt_tokens + statistics.generated_tokens;
       more += fmt::format(", {:.3g} J/token ({})", statistics.joules / static_cast<double>(tokens),
@@ -214,8 +232,9 @@ void print_statistics(const v1::SessionStatistics& statistics, const v1::Model& 
              templated ? "chat template (--raw: none) | " : "", statistics.prompt_tokens,
              statistics.prompt_seconds, rate(statistics.prompt_tokens, statistics.prompt_seconds),
              statistics.generated_tokens, decode_rate,
-             decode_rate * static_cast<double>(model.info().weight_bytes) * 1e-9, more,
-             minim_done_reason_name(static_cast<int32_t>(reason)));
+             rate(statistics.decode_passes, statistics.decode_seconds) *
+                 static_cast<double>(model.info().weight_bytes) * 1e-9,
+             more, minim_done_reason_name(static_cast<int32_t>(reason)));
 }
 
 OrderedJson statistics_json(const v1::SessionStatistics& statistics) {
@@ -227,6 +246,10 @@ OrderedJson statistics_json(const v1::SessionStatistics& statistics) {
       {"decode_seconds", statistics.decode_seconds},
       {"prompt_tokens_per_second", rate(statistics.prompt_tokens, statistics.prompt_seconds)},
       {"decode_tokens_per_second", rate(statistics.decode_steps, statistics.decode_seconds)}};
+  if (statistics.mask_seconds > 0) {
+    json["forced_tokens"] = statistics.forced_tokens;
+    json["mask_seconds"] = statistics.mask_seconds;
+  }
   if (statistics.energy_source != MINIM_ENERGY_NONE) {
     json["joules"] = statistics.joules;
     json["energy_source"] = energy_source_text(statistics.energy_source);
@@ -242,6 +265,8 @@ void print_json(const Prompt& prompt, const Outcome& outcome, const Options& opt
       {"tokens", outcome.tokens},
       {"stop_reason", minim_done_reason_name(static_cast<int32_t>(outcome.reason))}};
   if (!outcome.stop_string.empty()) document["stop_string"] = outcome.stop_string;
+  if (options.structured.given()) document["complete"] = outcome.complete;
+  if (!options.structured.tools_file.empty()) document["tool_calls"] = outcome.calls;
   if (!outcome.logprobs.empty()) document["logprobs"] = outcome.logprobs;
   document["seed"] = std::stoull(options.sampling.values.at("seed"));
   document["statistics"] = statistics_json(statistics);
@@ -260,8 +285,9 @@ int run(Options options) {
   const v1::Model& model = opened.model();
   v1::Session session(model, {.overflow = options.overflow});
   if (!options.load.empty()) session.load(options.load);
-  const Prompt prompt = give_prompt(model, session, options, text);
-  const Outcome outcome = generate(model, session, sampling, options, prompt);
+  const Structure structure(model, options.structured);
+  const Prompt prompt = give_prompt(model, session, options, text, structure);
+  const Outcome outcome = generate(model, session, sampling, options, prompt, structure);
   if (options.json) {
     print_json(prompt, outcome, options, session.statistics());
   } else {
@@ -271,7 +297,11 @@ int run(Options options) {
     }
   }
   if (!options.save.empty()) session.save(options.save);
-  return outcome.reason == v1::DoneReason::kCancelled ? exit_code(ErrorCode::kCancelled) : kExitOk;
+  if (outcome.reason == v1::DoneReason::kCancelled) return exit_code(ErrorCode::kCancelled);
+  if (!options.structured.given() || outcome.complete) return kExitOk;
+  fmt::print(stderr, "minim: the text ended before it was whole ({}); allow more --tokens\n",
+             minim_done_reason_name(static_cast<int32_t>(outcome.reason)));
+  return exit_code(ErrorCode::kLimit);
 }
 
 void add_session_options(CLI::App& app, Options& options) {
@@ -304,13 +334,15 @@ Action add_run(CLI::App& app) {
                "Watch temperature, battery and load, and slow down where they ask for it");
   app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
   app.add_flag("--json", options->json, "Print one JSON object at the end");
+  add_structured_options(app, options->structured);
   add_sampling_options(app, options->sampling);
   app.footer(
       "Examples:\n"
       "  minim run model.gguf \"Once upon a time\"\n"
       "  minim run chat.gguf \"Why is the sky blue?\" --system \"Answer in one sentence.\"\n"
       "  git diff | minim run model.gguf -f - --temperature 0 -n 100\n"
-      "  minim run model.gguf \"Dear\" --dry-multiplier 0.8 --stop \"\\n\\n\"");
+      "  minim run model.gguf \"Dear\" --dry-multiplier 0.8 --stop \"\\n\\n\"\n"
+      "  minim run chat.gguf -f mail.txt --schema person.json | jq .name");
   return [options] { return run(*options); };
 }
 

@@ -93,17 +93,18 @@ SIZE(minim_message, 16);
 FIELD(minim_message, role, 0);
 FIELD(minim_message, content, 8);
 
-SIZE(minim_chat_options, 24);
+SIZE(minim_chat_options, 32);
 FIELD(minim_chat_options, struct_size, 0);
 FIELD(minim_chat_options, no_answer, 4);
 FIELD(minim_chat_options, tools, 8);
 FIELD(minim_chat_options, variables, 16);
+FIELD(minim_chat_options, tool_notation, 24);
 
 SIZE(minim_token_logprob, 8);
 FIELD(minim_token_logprob, token, 0);
 FIELD(minim_token_logprob, logprob, 4);
 
-SIZE(minim_event, 80);
+SIZE(minim_event, 104);
 FIELD(minim_event, struct_size, 0);
 FIELD(minim_event, type, 4);
 FIELD(minim_event, text, 8);
@@ -117,15 +118,22 @@ FIELD(minim_event, total, 56);
 FIELD(minim_event, reason, 64);
 FIELD(minim_event, status, 68);
 FIELD(minim_event, detail, 72);
+FIELD(minim_event, complete, 80);
+FIELD(minim_event, call_index, 84);
+FIELD(minim_event, call_name, 88);
+FIELD(minim_event, call_arguments, 96);
 
-SIZE(minim_generate_options, 24);
+SIZE(minim_generate_options, 48);
 FIELD(minim_generate_options, struct_size, 0);
 FIELD(minim_generate_options, progress, 4);
 FIELD(minim_generate_options, tokens_max, 8);
 FIELD(minim_generate_options, partial_json, 16);
 FIELD(minim_generate_options, tool_calls, 20);
+FIELD(minim_generate_options, constraint, 24);
+FIELD(minim_generate_options, constraint_prefix, 32);
+FIELD(minim_generate_options, tools, 40);
 
-SIZE(minim_session_statistics, 80);
+SIZE(minim_session_statistics, 104);
 FIELD(minim_session_statistics, struct_size, 0);
 FIELD(minim_session_statistics, energy_source, 4);
 FIELD(minim_session_statistics, prompt_tokens, 8);
@@ -137,6 +145,9 @@ FIELD(minim_session_statistics, prompt_seconds, 48);
 FIELD(minim_session_statistics, first_token_seconds, 56);
 FIELD(minim_session_statistics, decode_seconds, 64);
 FIELD(minim_session_statistics, joules, 72);
+FIELD(minim_session_statistics, decode_passes, 80);
+FIELD(minim_session_statistics, forced_tokens, 88);
+FIELD(minim_session_statistics, mask_seconds, 96);
 
 SIZE(minim_model_statistics, 72);
 FIELD(minim_model_statistics, struct_size, 0);
@@ -168,6 +179,18 @@ FIELD(minim_rank_options, truncate, 8);
 FIELD(minim_rank_options, pooling, 12);
 FIELD(minim_rank_options, instruction, 16);
 FIELD(minim_rank_options, prompt, 24);
+
+SIZE(minim_constraint_options, 8);
+FIELD(minim_constraint_options, struct_size, 0);
+FIELD(minim_constraint_options, json_spacing, 4);
+
+SIZE(minim_tools_options, 32);
+FIELD(minim_tools_options, struct_size, 0);
+FIELD(minim_tools_options, choice, 4);
+FIELD(minim_tools_options, name, 8);
+FIELD(minim_tools_options, notation, 16);
+FIELD(minim_tools_options, single, 24);
+FIELD(minim_tools_options, unconstrained, 28);
 
 NUMBER(MINIM_OK, 0);
 NUMBER(MINIM_INVALID_ARGUMENT, 1);
@@ -225,3 +248,16 @@ NUMBER(MINIM_POOLING_CLS, 3);
 NUMBER(MINIM_RANK_EMBEDDINGS, 0);
 NUMBER(MINIM_RANK_LIKELIHOOD, 1);
 NUMBER(MINIM_RANK_JUDGEMENT, 2);
+NUMBER(MINIM_CONSTRAINT_JSON_SCHEMA, 0);
+NUMBER(MINIM_CONSTRAINT_JSON_OBJECT, 1);
+NUMBER(MINIM_CONSTRAINT_REGEX, 2);
+NUMBER(MINIM_CONSTRAINT_GRAMMAR, 3);
+NUMBER(MINIM_JSON_FLEXIBLE, 0);
+NUMBER(MINIM_JSON_COMPACT, 1);
+NUMBER(MINIM_JSON_SPACED, 2);
+NUMBER(MINIM_MATCH_NONE, 0);
+NUMBER(MINIM_MATCH_BEGINNING, 1);
+NUMBER(MINIM_MATCH_WHOLE, 2);
+NUMBER(MINIM_TOOL_CHOICE_AUTO, 0);
+NUMBER(MINIM_TOOL_CHOICE_NONE, 1);
+NUMBER(MINIM_TOOL_CHOICE_REQUIRED, 2);

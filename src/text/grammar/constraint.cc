@@ -122,7 +122,8 @@ std::vector<TokenId> Constraint::forced_tokens() const {
   // it then takes that. What is wanted are the tokens that spell `text`.
   std::vector<TokenId> tokens;
   for (const char* before : {"", "\n"}) {
-    tokens = tries.tokenizer().encode(before + text, {.add_special = false});
+    tokens = tries.tokenizer().encode(before + text,
+                                      {.add_special = false, .parse_special = tries.has_spoken()});
     size_t size = 0, begin = tokens.size();
     while (begin > 0 && size < text.size()) size += tries.text(tokens[--begin]).size();
     std::string spelled;

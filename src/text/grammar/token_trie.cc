@@ -56,16 +56,22 @@ int ordinary_characters(std::string_view text) {
 
 }  // namespace
 
-std::shared_ptr<const TokenTries> TokenTries::make(std::shared_ptr<const Tokenizer> tokenizer) {
+std::shared_ptr<const TokenTries> TokenTries::make(std::shared_ptr<const Tokenizer> tokenizer,
+                                                   std::span<const TokenId> spoken) {
   // Longer tokens are no words of any language; depths have 16 bits.
   constexpr size_t kTokenBytesMax = 1024;
   std::shared_ptr<TokenTries> tries(new TokenTries);
   tries->tokenizer_ = tokenizer;
+  tries->has_spoken_ = !spoken.empty();
+  const auto has_text = [&](TokenId token) {
+    return !tokenizer->is_special(token) ||
+           std::find(spoken.begin(), spoken.end(), token) != spoken.end();
+  };
   tries->text_begins_.push_back(0);
   for (TokenId token = 0; token < tokenizer->size(); ++token) {
     if (tokenizer->ends_generation(token)) {
       tries->end_tokens_.push_back(token);
-    } else if (!tokenizer->is_special(token)) {
+    } else if (has_text(token)) {
       const std::string text = tokenizer->token_bytes(token);
       if (text.size() <= kTokenBytesMax) tries->texts_ += text;
     }

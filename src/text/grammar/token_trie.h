@@ -31,8 +31,10 @@ class TokenTries {
   enum { kShort, kLong, kOther, kCount };
   static constexpr int kShortCharacters = 12;
 
-  // Tokens that stand for no text belong to none; those that end a text are listed.
-  static std::shared_ptr<const TokenTries> make(std::shared_ptr<const Tokenizer> tokenizer);
+  // Tokens that stand for no text belong to none; those that end a text are listed. `spoken`:
+  // control tokens that stand for their names, as the marks of tool calls do.
+  static std::shared_ptr<const TokenTries> make(std::shared_ptr<const Tokenizer> tokenizer,
+                                                std::span<const TokenId> spoken = {});
 
   const TokenTrie& operator[](size_t index) const { return tries_[index]; }
   // A trie's tokens as bits.
@@ -46,6 +48,7 @@ class TokenTries {
             text_begins_[size_t(token) + 1] - text_begins_[size_t(token)]};
   }
   const Tokenizer& tokenizer() const { return *tokenizer_; }
+  bool has_spoken() const { return has_spoken_; }
 
   // Bytes that some token contains, and those that are tokens by themselves.
   const ByteSet& bytes() const { return bytes_; }
@@ -60,6 +63,7 @@ class TokenTries {
   std::string texts_;
   std::vector<uint32_t> text_begins_;
   uint32_t depth_max_ = 0;
+  bool has_spoken_ = false;
   ByteSet bytes_, single_bytes_;
 };
 

@@ -1,12 +1,46 @@
 #include "text/schema/constraint_factory.h"
 
-#include <algorithm>
+#include <fmt/core.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
 #include "base/xxhash64.h"
 #include "text/grammar/gbnf.h"
 #include "text/grammar/regex_grammar.h"
 
 namespace minim {
+namespace {
+
+// Marks of tool calls that are control tokens here.
+std::vector<TokenId> mark_tokens(const Tokenizer& tokenizer) {
+  std::vector<std::string_view> marks = {"[ARGS]"};
+  for (int i = 0; i < kToolNotationCount; ++i) {
+    const ToolSyntax& syntax = tool_syntax(static_cast<ToolNotation>(i));
+    marks.insert(marks.end(), syntax.begins.begin(), syntax.begins.end());
+    marks.push_back(syntax.end);
+  }
+  std::vector<TokenId> tokens;
+  for (const std::string_view mark : marks) {
+    const auto token = tokenizer.find(mark);
+    if (token && tokenizer.is_special(*token)) tokens.push_back(*token);
+  }
+  return tokens;
+}
+
+std::shared_ptr<TokenGrammar> compile(const ConstraintSource& source,
+                                      std::shared_ptr<const TokenTries> tries) {
+  try {
+    return TokenGrammar::make(parse_constraint(source), std::move(tries));
+  } catch (const Error& error) {
+    const std::string_view what = error.what();
+    if (source.kind != ConstraintKind::kTools || what.starts_with("tools: ")) throw;
+    throw Error(error.code(), fmt::format("tools: all together: {}", what));
+  }
+}
+
+}  // namespace
 
 Grammar parse_constraint(const ConstraintSource& source, const GrammarLimits& limits) {
   switch (source.kind) {
@@ -15,6 +49,7 @@ Grammar parse_constraint(const ConstraintSource& source, const GrammarLimits& li
     case ConstraintKind::kJsonObject: break;
     case ConstraintKind::kRegex: return regex_grammar(source.text, {}, limits);
     case ConstraintKind::kGbnf: return parse_gbnf(source.text, limits);
+    case ConstraintKind::kTools: return tool_grammar(parse_tools(source.text), source.use, limits);
   }
   return json_object_grammar({source.spacing});
 }
@@ -29,7 +64,7 @@ Constraint ConstraintFactory::make(const ConstraintSource& source) {
   const uint64_t hash = digest.digest();
   if (auto known = find(source, hash)) return Constraint(std::move(known));
   // Compiled without the lock: two that ask for the same at once both compile it.
-  auto grammar = TokenGrammar::make(parse_constraint(source), tries());
+  auto grammar = compile(source, tries(source.kind == ConstraintKind::kTools));
   const std::lock_guard lock(mutex_);
   kept_.push_front({source, hash, grammar});
   drop_old();
@@ -48,8 +83,13 @@ std::shared_ptr<TokenGrammar> ConstraintFactory::find(const ConstraintSource& so
   return kept_.front().grammar;
 }
 
-std::shared_ptr<const TokenTries> ConstraintFactory::tries() {
+std::shared_ptr<const TokenTries> ConstraintFactory::tries(bool with_marks) {
   const std::lock_guard lock(mutex_);
+  if (with_marks && !tries_with_marks_) {
+    const std::vector<TokenId> marks = mark_tokens(*tokenizer_);
+    if (!marks.empty()) tries_with_marks_ = TokenTries::make(tokenizer_, marks);
+  }
+  if (with_marks && tries_with_marks_) return tries_with_marks_;
   if (!tries_) tries_ = TokenTries::make(tokenizer_);
   return tries_;
 }

@@ -9,6 +9,7 @@
 
 #include "text/grammar/constraint.h"
 #include "text/schema/schema_grammar.h"
+#include "text/tools/tool_grammar.h"
 
 namespace minim {
 
@@ -17,16 +18,18 @@ enum class ConstraintKind {
   kJsonObject,  // any JSON object; `text` is not used
   kRegex,       // the whole text matches
   kGbnf,
+  kTools,  // `text` is a list of tools (tools/tool_list.h)
 };
 
 struct ConstraintSource {
   ConstraintKind kind = ConstraintKind::kSchema;
   std::string text;
   JsonSpacing spacing = JsonSpacing::kFlexible;  // of JSON
+  ToolUse use = {};                              // of tools
   bool operator==(const ConstraintSource&) const = default;
 };
 
-// Throws what the parsers of regex_grammar.h, gbnf.h and schema_grammar.h throw.
+// Throws what the parsers of regex_grammar.h, gbnf.h, schema_grammar.h and tool_grammar.h throw.
 Grammar parse_constraint(const ConstraintSource& source, const GrammarLimits& limits = {});
 
 struct ConstraintCacheLimits {
@@ -54,14 +57,15 @@ class ConstraintFactory {
     std::shared_ptr<TokenGrammar> grammar;
   };
   std::shared_ptr<TokenGrammar> find(const ConstraintSource& source, uint64_t hash);
-  std::shared_ptr<const TokenTries> tries();
+  std::shared_ptr<const TokenTries> tries(bool with_marks);
   void drop_old();
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   const ConstraintCacheLimits limits_;
-  mutable std::mutex mutex_;                 // guards what follows
-  std::shared_ptr<const TokenTries> tries_;  // made when first needed
-  std::list<Kept> kept_;                     // used last first
+  mutable std::mutex mutex_;                            // guards what follows
+  std::shared_ptr<const TokenTries> tries_;             // made when first needed, as the next
+  std::shared_ptr<const TokenTries> tries_with_marks_;  // of tool calls
+  std::list<Kept> kept_;                                // used last first
 };
 
 }  // namespace minim

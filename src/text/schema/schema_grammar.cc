@@ -24,15 +24,12 @@ struct Member {
 
 class Compiler {
  public:
-  Compiler(const OrderedJson& schema, const SchemaOptions& options, const GrammarLimits& limits)
-      : grammar_(limits), document_(schema), shapes_(document_, grammar_), options_(options) {
+  Compiler(Grammar& grammar, const OrderedJson& schema, const SchemaOptions& options)
+      : grammar_(grammar), document_(schema), shapes_(document_, grammar_), options_(options) {
     make_spacing();
   }
 
-  Grammar run() {
-    grammar_.set_start(value({&document_.root()}));
-    return std::move(grammar_);
-  }
+  ExpressionId run() { return value({&document_.root()}); }
 
  private:
   void make_spacing() {
@@ -338,7 +335,7 @@ class Compiler {
 
   static constexpr int kDepthMax = 100;
 
-  Grammar grammar_;
+  Grammar& grammar_;
   SchemaDocument document_;
   SchemaShapes shapes_;
   SchemaOptions options_;
@@ -352,7 +349,13 @@ class Compiler {
 
 Grammar schema_grammar(const OrderedJson& schema, const SchemaOptions& options,
                        const GrammarLimits& limits) {
-  return Compiler(schema, options, limits).run();
+  Grammar grammar(limits);
+  grammar.set_start(add_schema(grammar, schema, options));
+  return grammar;
+}
+
+ExpressionId add_schema(Grammar& grammar, const OrderedJson& schema, const SchemaOptions& options) {
+  return Compiler(grammar, schema, options).run();
 }
 
 Grammar parse_schema_grammar(std::string_view text, const SchemaOptions& options,

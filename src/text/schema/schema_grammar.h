@@ -23,6 +23,9 @@ struct SchemaOptions {
 // supported, with their path, and kLimit. docs/structured-output.md has the list.
 Grammar schema_grammar(const OrderedJson& schema, const SchemaOptions& options = {},
                        const GrammarLimits& limits = {});
+// The same as a part of a grammar that has others.
+ExpressionId add_schema(Grammar& grammar, const OrderedJson& schema,
+                        const SchemaOptions& options = {});
 // From the text of a schema.
 Grammar parse_schema_grammar(std::string_view text, const SchemaOptions& options = {},
                              const GrammarLimits& limits = {});

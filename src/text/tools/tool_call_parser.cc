@@ -1,0 +1,276 @@
+#include "text/tools/tool_call_parser.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "base/json.h"
+
+namespace minim {
+namespace {
+
+constexpr std::string_view kSpace = " \n\r\t";
+constexpr std::string_view kArguments = "[ARGS]";
+constexpr std::string_view kCallId = "[CALL_ID]";
+constexpr size_t kHeadBytesMax = 160;  // of a name and what stands before its arguments
+
+// What may stand before a call that has no mark of its own, and between two of them.
+constexpr std::array<std::string_view, 5> kLeads = {"<|python_tag|>", "```tool_code", "```json",
+                                                    "```", ";"};
+
+// Whether `text` goes on as `mark`, or may do so once there is more of it.
+enum class Match { kNone, kPart, kWhole };
+Match match(std::string_view text, std::string_view mark) {
+  if (text.starts_with(mark)) return Match::kWhole;
+  return mark.starts_with(text) ? Match::kPart : Match::kNone;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+  const size_t end = text.find_last_not_of(kSpace);
+  return end == std::string_view::npos ? "" : text.substr(begin, end + 1 - begin);
+}
+
+}  // namespace
+
+ToolCallParser::ToolCallParser(ToolNotation notation, std::vector<std::string> names)
+    : notation_(notation), syntax_(tool_syntax(notation)), names_(std::move(names)) {}
+
+ToolCallParser::Output ToolCallParser::push(std::string_view piece) {
+  Output output;
+  held_ += piece;
+  run(output, false);
+  held_.erase(0, front_);
+  place_ -= front_;
+  if (json_begin_ != std::string::npos) json_begin_ -= std::min(json_begin_, front_);
+  front_ = 0;
+  return output;
+}
+
+ToolCallParser::Output ToolCallParser::finish() {
+  Output output;
+  run(output, true);
+  say(output, std::string_view(held_).substr(front_));
+  held_.clear();
+  space_.clear();
+  front_ = place_ = 0;
+  return output;
+}
+
+void ToolCallParser::run(Output& output, bool is_last) {
+  for (bool goes_on = true; goes_on;) {
+    switch (state_) {
+      case State::kText:
+        goes_on = syntax_.begins.empty() ? take_start(output, is_last) : take_text(output, is_last);
+        break;
+      case State::kName: goes_on = take_name(output, is_last); break;
+      case State::kJson: goes_on = take_json(output, is_last); break;
+      case State::kEnd: goes_on = take_end(output, is_last); break;
+    }
+  }
+}
+
+// White space behind a call waits for what follows.
+void ToolCallParser::say(Output& output, std::string_view text) {
+  if (after_call_) {
+    const size_t begin = std::min(text.find_first_not_of(kSpace), text.size());
+    space_ += text.substr(0, begin);
+    text.remove_prefix(begin);
+    if (text.empty()) return;
+    output.text += std::exchange(space_, {});
+    after_call_ = false;
+  }
+  output.text += text;
+}
+
+void ToolCallParser::skip_space() {
+  place_ = std::min(held_.find_first_not_of(kSpace, place_), held_.size());
+}
+
+// What was taken for a call is text.
+bool ToolCallParser::give_up(Output& output) {
+  say(output, std::string_view(held_).substr(front_, place_ - front_));
+  front_ = place_;
+  said_text_ = true;
+  state_ = State::kText;
+  return true;
+}
+
+void ToolCallParser::begin(size_t mark_size) {
+  place_ += mark_size;
+  name_.clear();
+  calls_.clear();
+  json_ = PartialJson();
+  json_begin_ = std::string::npos;
+  end_missing_ = syntax_.end.empty();
+  const bool may_be_named =
+      notation_ == ToolNotation::kMistral || notation_ == ToolNotation::kMistralArgs;
+  state_ = may_be_named ? State::kName : State::kJson;
+}
+
+bool ToolCallParser::take_text(Output& output, bool is_last) {
+  std::string firsts;
+  for (const std::string_view mark : syntax_.begins) firsts += mark[0];
+  for (place_ = front_; (place_ = held_.find_first_of(firsts, place_)) != std::string::npos;
+       ++place_) {
+    for (const std::string_view mark : syntax_.begins) {
+      const Match found = match(ahead(), mark);
+      if (found == Match::kNone || (found == Match::kPart && is_last)) continue;
+      say(output, std::string_view(held_).substr(front_, place_ - front_));
+      front_ = place_;
+      if (found == Match::kPart) return false;
+      begin(mark.size());
+      end_missing_ = end_missing_ || (syntax_.ends_open && mark != syntax_.begins[0]);
+      return true;
+    }
+  }
+  place_ = held_.size();
+  say(output, std::string_view(held_).substr(front_));
+  front_ = place_;
+  return false;
+}
+
+// In a notation without marks.
+bool ToolCallParser::take_start(Output& output, bool is_last) {
+  while (!said_text_) {
+    skip_space();
+    if (place_ == held_.size()) return false;
+    if (held_[place_] == '{') {
+      begin(0);
+      return true;
+    }
+    bool may_grow = false;
+    size_t lead = 0;
+    for (const std::string_view mark : kLeads) {
+      const Match found = match(ahead(), mark);
+      may_grow = may_grow || (found == Match::kPart && !is_last);
+      if (found == Match::kWhole) lead = std::max(lead, mark.size());
+    }
+    if (may_grow) return false;
+    if (lead == 0) break;
+    place_ += lead;
+    // Behind a call these are none of the text.
+    if (after_call_) front_ = place_;
+  }
+  place_ = held_.size();
+  give_up(output);
+  return false;
+}
+
+bool ToolCallParser::take_name(Output& output, bool is_last) {
+  skip_space();
+  if (place_ == held_.size()) return is_last && give_up(output);
+  if (held_[place_] == '[' || held_[place_] == '{') {
+    state_ = State::kJson;
+    return true;
+  }
+  const size_t end = ahead().find(kArguments);
+  if (end == std::string_view::npos) {
+    const bool too_long = ahead().size() >= kHeadBytesMax + kArguments.size();
+    return (is_last || too_long) && give_up(output);
+  }
+  std::string_view head = ahead().substr(0, end);
+  name_ = trimmed(head.substr(0, head.find(kCallId)));
+  if (name_.empty() || end > kHeadBytesMax) return give_up(output);
+  place_ += end + kArguments.size();
+  state_ = State::kJson;
+  return true;
+}
+
+bool ToolCallParser::take_json(Output& output, bool is_last) {
+  if (json_begin_ == std::string::npos) {
+    skip_space();
+    if (place_ == held_.size()) return is_last && give_up(output);
+    if (held_[place_] != '{' && held_[place_] != '[') return give_up(output);
+    json_begin_ = place_;
+  }
+  while (place_ < held_.size() && !json_.done() && !json_.failed() &&
+         place_ - json_begin_ <= kCallBytesMax) {
+    json_.push(std::string_view(held_).substr(place_++, 1));
+  }
+  const size_t size = place_ - json_begin_;
+  if (json_.failed()) --place_;  // a call may begin there
+  if (json_.failed() || size > kCallBytesMax) return give_up(output);
+  if (!json_.done()) return is_last && give_up(output);
+  if (!read_calls(std::string_view(held_).substr(json_begin_, size))) return give_up(output);
+  state_ = State::kEnd;
+  return true;
+}
+
+bool ToolCallParser::take_end(Output& output, bool is_last) {
+  if (syntax_.end.empty()) return keep_calls(output);
+  const size_t json_end = place_;
+  skip_space();
+  const Match found = match(ahead(), syntax_.end);
+  if (found == Match::kWhole) {
+    place_ += syntax_.end.size();
+    return keep_calls(output);
+  }
+  if (found == Match::kPart && is_last) {
+    place_ = held_.size();  // cut in the middle of the mark
+    return keep_calls(output);
+  }
+  if (found == Match::kPart) {
+    place_ = json_end;
+    return false;
+  }
+  if (!end_missing_) return give_up(output);
+  place_ = json_end;
+  return keep_calls(output);
+}
+
+bool ToolCallParser::keep_calls(Output& output) {
+  for (ToolCall& call : calls_) output.calls.push_back({count_++, std::move(call)});
+  front_ = place_;
+  after_call_ = true;
+  space_.clear();
+  state_ = State::kText;
+  return true;
+}
+
+bool ToolCallParser::read_calls(std::string_view json) {
+  try {
+    const OrderedJson value = parse_ordered_json(json, "tool call", {.depth_max = 64});
+    if (!name_.empty()) {
+      if (!value.is_object()) return false;
+      calls_.push_back({name_, value.dump()});
+    } else if (value.is_array()) {
+      if (!std::all_of(value.begin(), value.end(),
+                       [this](const OrderedJson& item) { return read_call(item); })) {
+        return false;
+      }
+    } else if (!read_call(value)) {
+      return false;
+    }
+  } catch (const Error&) {
+    return false;
+  }
+  return !calls_.empty() && calls_.size() + static_cast<size_t>(count_) <= size_t{kCallsMax};
+}
+
+bool ToolCallParser::read_call(const OrderedJson& value) {
+  if (!value.is_object()) return false;
+  if (value.contains("function") && value["function"].is_object()) {
+    return !value["function"].contains("function") && read_call(value["function"]);
+  }
+  if (!value.contains("name") || !value["name"].is_string()) return false;
+  const auto name = value["name"].get<std::string>();
+  const bool known =
+      names_.empty() || std::find(names_.begin(), names_.end(), name) != names_.end();
+  if (name.empty() || (syntax_.begins.empty() && !known)) return false;
+  OrderedJson arguments = OrderedJson::object();
+  for (const char* key : {"parameters", "arguments"}) {
+    if (value.contains(key)) arguments = value[key];
+  }
+  // Some write them as text that holds JSON.
+  if (arguments.is_string()) {
+    const auto text = arguments.get<std::string>();
+    arguments = parse_ordered_json(text, "arguments", {.depth_max = 64});
+  }
+  if (!arguments.is_object()) return false;
+  calls_.push_back({name, arguments.dump()});
+  return true;
+}
+
+}  // namespace minim

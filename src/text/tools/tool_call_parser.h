@@ -1,0 +1,82 @@
+// Tool calls in what a model writes, whatever its notation.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/partial_json.h"
+#include "text/tools/tool_notation.h"
+
+namespace minim {
+
+struct ParsedToolCall {
+  int index = 0;  // among the calls of this text
+  ToolCall call;
+};
+
+// Takes calls out of a text that comes in pieces, cut anywhere. What is marked as a call but is
+// none (no JSON, no name, arguments that are no object, longer than kCallBytesMax) is text after
+// all. In a notation without marks, a call is JSON at the beginning of the text that names a tool.
+class ToolCallParser {
+ public:
+  static constexpr size_t kCallBytesMax = size_t{1} << 20;
+  static constexpr int kCallsMax = 1024;  // further ones are text
+
+  // `names`: of the tools; empty: calls of any name are calls.
+  explicit ToolCallParser(ToolNotation notation, std::vector<std::string> names = {});
+
+  struct Output {
+    std::string text;  // that is certain now to be none of a call
+    std::vector<ParsedToolCall> calls;
+  };
+  // If pieces are whole characters, so is the text. White space behind a call is text where text
+  // follows it.
+  Output push(std::string_view piece);
+  // The text ends here: what was held back. A call whose JSON is whole counts without its mark of
+  // the end.
+  Output finish();
+
+ private:
+  enum class State : uint8_t {
+    kText,  // a beginning is looked for
+    kName,  // of name[ARGS]
+    kJson,  // white space before it too
+    kEnd,   // white space, and the mark of the end
+  };
+  // Each returns whether it got further.
+  bool take_text(Output& output, bool is_last);
+  bool take_start(Output& output, bool is_last);
+  bool take_name(Output& output, bool is_last);
+  bool take_json(Output& output, bool is_last);
+  bool take_end(Output& output, bool is_last);
+  void run(Output& output, bool is_last);
+  void begin(size_t mark_size);
+  bool give_up(Output& output);
+  bool keep_calls(Output& output);
+  void say(Output& output, std::string_view text);
+  void skip_space();
+  std::string_view ahead() const { return std::string_view(held_).substr(place_); }
+  bool read_calls(std::string_view json);
+  bool read_call(const OrderedJson& value);
+
+  const ToolNotation notation_;
+  const ToolSyntax& syntax_;
+  const std::vector<std::string> names_;
+  State state_ = State::kText;
+  std::string held_;  // from front_ on nothing is decided, up to place_ it was looked at
+  size_t front_ = 0;
+  size_t place_ = 0;
+  size_t json_begin_ = 0;
+  PartialJson json_;
+  std::string name_;             // of name[ARGS]
+  std::vector<ToolCall> calls_;  // of the JSON at hand
+  bool end_missing_ = false;     // the mark of the end need not come
+  bool said_text_ = false;
+  bool after_call_ = false;
+  std::string space_;  // after it
+  int count_ = 0;
+};
+
+}  // namespace minim
