@@ -211,7 +211,7 @@ BpeTrainerOptions tokenizer_options(const Recipe& recipe) {
 ModelConfig model_config(const Recipe& recipe, int32_t vocabulary_size) {
   const ModelRecipe& model = recipe.model;
   if (!model.from.empty()) {
-    const ModelConfig config = read_model_config(*open_model_file(recipe.resolve(model.from)));
+    ModelConfig config = read_model_config(*open_model_file(recipe.resolve(model.from)));
     if (config.vocabulary_size < vocabulary_size) {
       throw_bad_recipe(recipe.where("model.from"),
                        fmt::format("the model has {} tokens, and the tokenizer {}; they do not fit",
@@ -221,6 +221,15 @@ ModelConfig model_config(const Recipe& recipe, int32_t vocabulary_size) {
       throw_bad_recipe(recipe.where("training.row_tokens"),
                        fmt::format("training.row_tokens is {}, more than the model's context, {}",
                                    recipe.training.row_tokens, config.context_length));
+    }
+    if (!model.stack.empty()) {
+      for (const std::string& layer : model.stack) {
+        if (std::stoi(layer) < config.layer_count) continue;
+        throw_bad_recipe(recipe.where("model.stack"),
+                         fmt::format("there is no layer {}; the model has {}, from 0", layer,
+                                     config.layer_count));
+      }
+      config.layer_count = static_cast<int>(model.stack.size());
     }
     return config;
   }

@@ -18,6 +18,7 @@ namespace minim::train {
 struct ModelRecipe {
   std::string preset;
   std::string from;
+  std::vector<std::string> stack;
   std::string architecture = "qwen3";
   std::optional<int64_t> layers, dim, heads, kv_heads, head_dim, ffn_dim;
   int64_t context = 2048;

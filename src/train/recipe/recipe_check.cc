@@ -31,6 +31,14 @@ void check_model(const Recipe& recipe) {
   if (ways > 1) {
     refuse(recipe, "model", "has more than one of preset, from, and a shape of its own; give one");
   }
+  if (!model.stack.empty() && model.from.empty()) {
+    refuse(recipe, "model.stack", "is there without from, whose layers it names");
+  }
+  for (const std::string& layer : model.stack) {
+    const bool digits = !layer.empty() && layer.size() < 5 &&
+                        layer.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits) refuse(recipe, "model.stack", fmt::format("has '{}', which is no layer", layer));
+  }
   if (!from_shape) return;
   for (const auto& [name, value] :
        {std::pair{"layers", model.layers}, {"dim", model.dim}, {"heads", model.heads}}) {

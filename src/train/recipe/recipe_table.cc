@@ -14,6 +14,9 @@ std::span<const RecipeKey<ModelRecipe>> section_keys() {
   static const std::vector<RecipeKey<M>> kKeys = {
       {"preset", &M::preset, "a named shape, of `minim init --help`"},
       {"from", &M::from, "a model file whose weights training starts from, and whose shape it has"},
+      {"stack", &M::stack,
+       "with from: its layers to begin with, in order, each as often as named "
+       "(default: as they are)"},
       {"architecture", &M::architecture, "the graph", 0, 0, "llama qwen2 qwen3 gemma3 phi3 gpt2"},
       {"layers", &M::layers, "blocks", 1, 512},
       {"dim", &M::dim, "width of the residual stream", 8, 65536},

@@ -95,6 +95,8 @@ constexpr Mistake kMistakes[] = {
     {"heads: 4", "preset: nano-tiny",
      "recipe: toy.yaml:2: model has more than one of preset, from, and a shape of its own; give "
      "one"},
+    {"heads: 4", "heads: 4\n  stack: [0, 1]",
+     "recipe: toy.yaml:5: model.stack is there without from, whose layers it names"},
     {"train: stories", "train: tales",
      "recipe: toy.yaml:6: tokenizer.train names 'tales', which is no source"},
     {"size: 512", "size: 256",

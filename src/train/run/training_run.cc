@@ -102,9 +102,25 @@ Metadata run_metadata(const Recipe& recipe, const Tokenizer& tokenizer) {
   return metadata;
 }
 
+// A deeper model (or a shallower one) whose layers begin as those of a trained one (Gong et al.,
+// 2019: progressive stacking).
+std::unique_ptr<TrainModel> make_stacked(const Context& context, const Recipe& recipe,
+                                         const PreparedData& data, const ModelConfig& config) {
+  const GraphOptions graph = graph_options(recipe);
+  const TrainModel source(context, *open_model_file(recipe.resolve(recipe.model.from)), graph,
+                          ParameterSet::Memory::kValues);
+  auto model = std::make_unique<TrainModel>(context, config, run_metadata(recipe, *data.tokenizer),
+                                            InitialWeights(), graph);
+  std::vector<int> layers;
+  for (const std::string& layer : recipe.model.stack) layers.push_back(std::stoi(layer));
+  start_from_layers(*model, source, layers);
+  return model;
+}
+
 std::unique_ptr<TrainModel> make_student(const Context& context, const Recipe& recipe,
                                          const PreparedData& data, const ModelConfig& config) {
   const GraphOptions graph = graph_options(recipe);
+  if (!recipe.model.stack.empty()) return make_stacked(context, recipe, data, config);
   if (!recipe.model.from.empty()) {
     return std::make_unique<TrainModel>(context,
                                         *open_model_file(recipe.resolve(recipe.model.from)), graph);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
@@ -91,6 +92,32 @@ TEST_F(TrainingRunTest, PlansFitTheMemory) {
   const auto all = static_cast<uint64_t>(roomy.memory.total());
   EXPECT_LT(plan_run(context_, made, data, all).options.micro_rows, 4);
   EXPECT_THROW(plan_run(context_, made, data, 100000), Error);
+}
+
+TEST_F(TrainingRunTest, ADeeperModelBeginsAsTheLayersOfATrainedOne) {
+  const Path seed = run(recipe({}, "seed")).model;
+  std::string text = kRecipe;
+  text.replace(0, text.find("\ndata:"),
+               fmt::format("model: {{from: {}, stack: [1, 0, 1]}}", seed.string()));
+  const std::vector<std::string> settings = {"output.folder=" + (folder_.path() / "deep").string(),
+                                             "training.steps=1", "training.warmup_steps=0",
+                                             "training.learning_rate=1e-12",
+                                             "training.adamw_learning_rate=1e-12"};
+  const auto deep =
+      open_model_file(run(parse_recipe(text, "r.yaml", folder_.path(), settings)).model);
+  const auto from = open_model_file(seed);
+  EXPECT_EQ(read_model_config(*deep).layer_count, 3);
+  const auto same = [&](const std::string& ours, const std::string& theirs) {
+    const auto a = deep->require(ours).load(), b = from->require(theirs).load();
+    return std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
+  };
+  EXPECT_TRUE(same("blk.0.ffn_up.weight", "blk.1.ffn_up.weight"));
+  EXPECT_TRUE(same("blk.1.attn_norm.weight", "blk.0.attn_norm.weight"));
+  EXPECT_TRUE(same("blk.2.attn_q.weight", "blk.1.attn_q.weight"));
+  EXPECT_FALSE(same("blk.1.attn_q.weight", "blk.1.attn_q.weight"));
+  EXPECT_TRUE(same("token_embd.weight", "token_embd.weight"));
+  text.replace(text.find("[1, 0, 1]"), 9, "[1, 2]");
+  EXPECT_THROW(run(parse_recipe(text, "r.yaml", folder_.path(), settings)), Error);
 }
 
 TEST_F(TrainingRunTest, AStudentLearnsFromATeacherAliveAndStored) {
