@@ -3,7 +3,6 @@
 #include <cmath>
 #include <map>
 #include <numbers>
-#include <set>
 
 #include "base/error.h"
 #include "eval/task_run.h"
@@ -37,7 +36,7 @@ double answer_score(Metric metric, const TaskOutcome& outcome) {
 // Classes as numbers, so that drawing samples costs little.
 struct Classes {
   std::vector<int> expected, given;
-  std::set<int> known;  // that are expected somewhere
+  size_t count = 0;
 
   explicit Classes(std::span<const TaskOutcome> outcomes) {
     std::map<std::string, int> numbers;
@@ -48,8 +47,8 @@ struct Classes {
     for (const TaskOutcome& outcome : outcomes) {
       expected.push_back(number(outcome.expected));
       given.push_back(number(outcome.given));
-      known.insert(expected.back());
     }
+    count = numbers.size();
   }
 };
 
@@ -66,20 +65,25 @@ double class_score(Metric metric, const Classes& classes, int one, std::span<con
   return expected + given > 0 ? 2 * right / (expected + given) : 0;
 }
 
-// All classes in one pass.
+// The mean over the classes that the sample expects.
 double macro_f1(const Classes& classes, std::span<const size_t> sample) {
-  std::map<int, std::pair<double, double>> counts;  // right; expected + given
+  struct Count {
+    double right = 0, expected = 0, given = 0;
+  };
+  std::vector<Count> counts(classes.count);
   for (const size_t i : sample) {
-    counts[classes.expected[i]].second += 1;
-    counts[classes.given[i]].second += 1;
-    if (classes.expected[i] == classes.given[i]) counts[classes.expected[i]].first += 1;
+    Count& expected = counts[static_cast<size_t>(classes.expected[i])];
+    expected.expected += 1;
+    expected.right += classes.expected[i] == classes.given[i] ? 1 : 0;
+    counts[static_cast<size_t>(classes.given[i])].given += 1;
   }
-  double sum = 0;
-  for (const int one : classes.known) {
-    const auto [right, both] = counts[one];
-    sum += both > 0 ? 2 * right / both : 1;
+  double sum = 0, known = 0;
+  for (const Count& count : counts) {
+    if (count.expected == 0) continue;
+    known += 1;
+    sum += 2 * count.right / (count.expected + count.given);
   }
-  return sum / static_cast<double>(classes.known.size());
+  return sum / known;
 }
 
 Interval class_interval(Metric metric, const TaskOptions& task,

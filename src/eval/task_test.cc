@@ -123,6 +123,20 @@ TEST(TaskScores, ClassesByHand) {
   EXPECT_DOUBLE_EQ(value_of(Metric::kExact, outcomes), 1.0 / 6);
 }
 
+// Classes that a resampling leaves out count neither as right nor as wrong.
+TEST(TaskScores, TheIntervalOfManySmallClassesHoldsTheValue) {
+  std::vector<TaskOutcome> outcomes;
+  for (int i = 0; i < 60; ++i) {
+    const std::string name = std::to_string(i % 30);
+    outcomes.push_back(outcome(name, i % 3 == 0 ? "x" : name));
+  }
+  TaskOptions options;
+  options.metrics = {Metric::kMacroF1};
+  const Interval interval = score_outcomes(options, outcomes)[0].interval;
+  EXPECT_LT(interval.low, interval.value);
+  EXPECT_GT(interval.high, interval.value);
+}
+
 TEST(TaskScores, BitsPerByteIsARatioOfSums) {
   std::vector<TaskOutcome> outcomes(2);
   outcomes[0].nats = 3 * std::log(2.0);

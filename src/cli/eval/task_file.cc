@@ -178,6 +178,7 @@ std::vector<Record> read_records(const TaskFile& file, std::vector<std::string>&
   train::RawDocument document;
   while (reader.next(document)) {
     train::DocumentObject read = train::read_record(document, source.reader.format, field);
+    if (read.defect == train::Defect::kEmpty) continue;
     if (read.defect) {
       train::count_skipped(source, document, *read.defect, read.problem, report);
       continue;
