@@ -138,17 +138,17 @@ void read_tools(Fields& fields, Tools& tools) {
 }
 
 void read_choice(Fields& fields, Tools& tools) {
-  tools.choice = tools.list.empty() ? ToolChoice::kNone : ToolChoice::kAuto;
+  tools.choice = tools.list.empty() ? CallChoice::kNone : CallChoice::kAuto;
   auto choice = fields.object("tool_choice");
   if (!choice) return;
   choice->required("type");
-  constexpr ToolChoice kChoices[] = {ToolChoice::kAuto, ToolChoice::kRequired, ToolChoice::kNamed,
-                                     ToolChoice::kNone};
+  constexpr CallChoice kChoices[] = {CallChoice::kAuto, CallChoice::kRequired, CallChoice::kNamed,
+                                     CallChoice::kNone};
   tools.choice = kChoices[*choice->choice("type", {"auto", "any", "tool", "none"})];
   if (tools.forced() && tools.list.empty()) {
     choice->refuse("type", "asks for a call, and there are no tools");
   }
-  if (tools.choice == ToolChoice::kNamed) {
+  if (tools.choice == CallChoice::kNamed) {
     tools.name = choice->required_text("name");
     if (!tools.has(tools.name)) choice->refuse("name", "is the name of none of the tools");
   }
@@ -169,7 +169,11 @@ void read_conversation(Fields& fields, const ServedModel& model, ChatPlan& plan)
   read_tools(fields, plan.tools);
   read_choice(fields, plan.tools);
   if (plan.tools.allowed() && !model.has_tool_calls()) {
-    fields.refuse("tools", "is not supported by this server yet", "unsupported_parameter");
+    fields.refuse(
+        "tools",
+        "cannot be used: neither the model's chat template nor its family tells how it would "
+        "write a call",
+        "unsupported_parameter");
   }
   if (plan.tools.forced() && !plan.prefill.empty()) {
     fields.refuse("tool_choice", "asks for a call, and the answer is begun already");

@@ -39,7 +39,7 @@ class MessageReply : public GenerationReply {
   std::string id(const char* prefix) const { return prefix + call_.request().id.substr(4); }
   void add(std::vector<AnswerPart> parts);
   void add_text(const char* type, const char* field, const std::string& piece);
-  void add_call(const std::string& said);
+  void add_call(const ToolCall& tool);
   void close_block();
   void begin();
   void send(const char* name, const OrderedJson& event);
@@ -121,16 +121,15 @@ void MessageReply::add_text(const char* type, const char* field, const std::stri
         {"delta", {{"type", std::string(type) + "_delta"}, {field, piece}}}});
 }
 
-void MessageReply::add_call(const std::string& said) {
-  const auto tool = parse_tool_call(said);
-  if (!tool) return add_text("text", "text", said);  // it was cut
+void MessageReply::add_call(const ToolCall& tool) {
   close_block();
   called_ = true;
   const std::string call_id = fmt::format("{}_{}", id("toolu_"), blocks_.size());
-  OrderedJson block = {{"type", "tool_use"},
-                       {"id", call_id},
-                       {"name", tool->name},
-                       {"input", stream_ ? OrderedJson::object() : tool->arguments}};
+  OrderedJson block = {
+      {"type", "tool_use"},
+      {"id", call_id},
+      {"name", tool.name},
+      {"input", stream_ ? OrderedJson::object() : parse_request_json(tool.arguments)}};
   blocks_.push_back(std::move(block));
   if (!stream_) return;
   const size_t index = blocks_.size() - 1;
@@ -139,7 +138,7 @@ void MessageReply::add_call(const std::string& said) {
   send("content_block_delta",
        {{"type", "content_block_delta"},
         {"index", index},
-        {"delta", {{"type", "input_json_delta"}, {"partial_json", json_text(tool->arguments)}}}});
+        {"delta", {{"type", "input_json_delta"}, {"partial_json", tool.arguments}}}});
   send("content_block_stop", {{"type", "content_block_stop"}, {"index", index}});
 }
 
@@ -149,7 +148,7 @@ void MessageReply::add(std::vector<AnswerPart> parts) {
     switch (part.kind) {
       case AnswerPart::Kind::kText: add_text("text", "text", part.text); break;
       case AnswerPart::Kind::kReasoning: add_text("thinking", "thinking", part.text); break;
-      case AnswerPart::Kind::kToolCall: add_call(part.text); break;
+      case AnswerPart::Kind::kToolCall: add_call(part.call); break;
     }
   }
 }

@@ -7,21 +7,24 @@
 #include <vector>
 
 #include "text/reasoning_split.h"
+#include "text/tools/tool_call_parser.h"
 
 namespace minim::serve {
 
 struct AnswerPart {
   enum class Kind { kText, kReasoning, kToolCall };
   Kind kind = Kind::kText;
-  std::string text;  // of a call: {"name": ..., "arguments": {...}}
+  std::string text;
+  ToolCall call;  // with kToolCall
 };
 
 class AnswerParts {
  public:
   struct Options {
-    bool reasoning = true;         // tells <think> apart
-    bool reasoning_begun = false;  // the prompt ended with <think>
-    bool is_call = false;          // all of it is one call
+    bool reasoning = true;                   // tells <think> apart
+    bool reasoning_begun = false;            // the prompt ended with <think>
+    std::optional<ToolNotation> tool_calls;  // tells calls apart that are written so
+    std::vector<std::string> tool_names;     // of those that are calls
   };
 
   explicit AnswerParts(const Options& options);
@@ -31,11 +34,11 @@ class AnswerParts {
   std::vector<AnswerPart> finish();
 
  private:
-  void add(std::string text, AnswerPart::Kind kind, std::vector<AnswerPart>& parts) const;
+  void add(std::string text, AnswerPart::Kind kind, std::vector<AnswerPart>& parts);
+  void add_answer(ToolCallParser::Output output, std::vector<AnswerPart>& parts);
 
-  const Options options_;
   std::optional<ReasoningSplit> reasoning_;
-  std::string call_;  // with is_call
+  std::optional<ToolCallParser> calls_;
 };
 
 }  // namespace minim::serve

@@ -14,32 +14,15 @@ namespace minim::serve {
 namespace {
 
 constexpr size_t kNameMax = 64;
-// What the model has said already where a call must come.
-constexpr const char* kCallBegin = "<tool_call>\n";
 
-// References of a schema within another are meant within itself.
-OrderedJson embedded_schema(OrderedJson schema, size_t index) {
-  if (!schema.contains("$id")) schema["$id"] = fmt::format("urn:tool:{}", index);
-  return schema;
-}
-
-// What a call that must come follows: {"name": ..., "arguments": ...} of the allowed tools, with
-// arguments that are valid by their schemas.
-ConstraintSource call_constraint(const Tools& tools) {
-  OrderedJson calls = OrderedJson::array();
-  for (size_t i = 0; i < tools.list.size(); ++i) {
-    const OrderedJson& function = tools.list[i]["function"];
-    if (tools.choice == ToolChoice::kNamed && function["name"] != tools.name) continue;
-    calls.push_back({{"type", "object"},
-                     {"properties",
-                      {{"name", {{"const", function["name"]}}},
-                       {"arguments", embedded_schema(function["parameters"], i)}}},
-                     {"required", {"name", "arguments"}},
-                     {"additionalProperties", false}});
-  }
-  const OrderedJson schema =
-      calls.size() == 1 ? calls[0] : OrderedJson::object({{"anyOf", std::move(calls)}});
-  return {.kind = ConstraintKind::kSchema, .text = json_text(schema)};
+// Calls whose arguments are valid by their schemas.
+ConstraintSource call_constraint(const ServedModel& model, const Tools& tools) {
+  return {.kind = ConstraintKind::kTools,
+          .text = json_text(tools.list),
+          .use = {.notation = *model.tool_notation(),
+                  .choice = tools.forced() ? ToolChoice::kRequired : ToolChoice::kAuto,
+                  .name = tools.name,
+                  .parallel = tools.parallel}};
 }
 
 std::shared_ptr<const Constraint> compile(ServedModel& model, const ConstraintSource& source,
@@ -49,16 +32,6 @@ std::shared_ptr<const Constraint> compile(ServedModel& model, const ConstraintSo
   } catch (const Error& error) {
     throw Refusal(400, error.what(), path, "unsupported_value");
   }
-}
-
-// What is said for the model, so that what must come can begin at once.
-void constrain(ServedModel& model, const ChatPlan& plan, ChatTokens& prompt,
-               TextGeneratorOptions& generator) {
-  if (prompt.reasoning_begun) model.append_own_text("\n\n</think>\n\n", prompt);
-  if (plan.tools.forced()) model.append_own_text(kCallBegin, prompt);
-  generator.generator.constraint = plan.format
-                                       ? compile(model, plan.format->source, plan.format->path)
-                                       : compile(model, call_constraint(plan.tools), "tools");
 }
 
 }  // namespace
@@ -90,10 +63,21 @@ PreparedChat prepare_chat(ServedModel& model, ChatPlan plan) {
   const bool held = plan.format.has_value() || plan.tools.forced();
   PreparedChat prepared;
   prepared.parts = {.reasoning = !held && plan.prefill.empty(),
-                    .reasoning_begun = prompt.reasoning_begun,
-                    .is_call = plan.tools.forced()};
+                    .reasoning_begun = prompt.reasoning_begun};
+  if (plan.tools.allowed()) {
+    prepared.parts.tool_calls = model.tool_notation();
+    for (const OrderedJson& tool : plan.tools.list) {
+      prepared.parts.tool_names.push_back(tool["function"]["name"]);
+    }
+  }
   TextGeneratorOptions generator = std::move(plan.generator);
-  if (held) constrain(model, plan, prompt, generator);
+  // What must come begins at once.
+  if (held && prompt.reasoning_begun) model.append_own_text("\n\n</think>\n\n", prompt);
+  if (plan.format) {
+    generator.generator.constraint = compile(model, plan.format->source, plan.format->path);
+  } else if (plan.tools.allowed()) {
+    generator.generator.constraint = compile(model, call_constraint(model, plan.tools), "tools");
+  }
   if (!plan.prefill.empty()) {
     const auto begun = model.tokenizer()->encode(plan.prefill, {.add_special = false});
     prompt.tokens.insert(prompt.tokens.end(), begun.begin(), begun.end());
@@ -121,18 +105,6 @@ PreparedChat prepare_text(ServedModel& model, const std::string& prompt,
   if (format) generator.generator.constraint = compile(model, format->source, format->path);
   prepared.texts.push_back({std::move(tokens), std::move(generator)});
   return prepared;
-}
-
-std::optional<ToolCall> parse_tool_call(const std::string& text) {
-  try {
-    const OrderedJson call = parse_ordered_json(text, "tool call", {.depth_max = 64});
-    if (!call.is_object() || !call.contains("name") || !call["name"].is_string()) return {};
-    OrderedJson arguments = call.value("arguments", OrderedJson::object());
-    if (!arguments.is_object()) return {};
-    return ToolCall{call["name"], std::move(arguments)};
-  } catch (const Error&) {
-    return {};
-  }
 }
 
 }  // namespace minim::serve

@@ -19,7 +19,7 @@ namespace minim::serve {
 // 1 to 64 letters, digits, '_', '-' and '.'.
 bool is_tool_name(std::string_view name);
 
-enum class ToolChoice {
+enum class CallChoice {
   kNone,
   kAuto,      // the model may call any, or none
   kRequired,  // it calls one of them
@@ -28,13 +28,13 @@ enum class ToolChoice {
 
 struct Tools {
   OrderedJson list = OrderedJson::array();  // as the template gets them: {"type", "function"}
-  ToolChoice choice = ToolChoice::kNone;
+  CallChoice choice = CallChoice::kNone;
   std::string name;      // with kNamed
   bool parallel = true;  // more than one call
 
-  bool forced() const { return choice == ToolChoice::kRequired || choice == ToolChoice::kNamed; }
+  bool forced() const { return choice == CallChoice::kRequired || choice == CallChoice::kNamed; }
   bool has(std::string_view name_of_one) const;
-  bool allowed() const { return choice != ToolChoice::kNone && !list.empty(); }
+  bool allowed() const { return choice != CallChoice::kNone && !list.empty(); }
 };
 
 // What an answer is held to.
@@ -66,12 +66,5 @@ PreparedChat prepare_chat(ServedModel& model, ChatPlan plan);
 PreparedChat prepare_text(ServedModel& model, const std::string& prompt,
                           const std::optional<AnswerFormat>& format,
                           TextGeneratorOptions generator);
-
-struct ToolCall {
-  std::string name;
-  OrderedJson arguments;  // an object
-};
-// From {"name": ..., "arguments": ...}; nothing where it is none, for example because it was cut.
-std::optional<ToolCall> parse_tool_call(const std::string& text);
 
 }  // namespace minim::serve

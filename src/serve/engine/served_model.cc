@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/machine.h"
 #include "formats/vocabulary.h"
+#include "text/tools/tool_prompt.h"
 
 namespace minim::serve {
 namespace {
@@ -109,6 +110,8 @@ void ServedModel::find_chat() {
   } else {
     try {
       chat_.emplace(tokenizer_);
+      tool_notation_ = detect_tool_notation(tokenizer_->vocabulary().chat_template,
+                                            model_->config().architecture);
     } catch (const Error& error) {
       chat_problem_ =
           fmt::format("the chat template of '{}' cannot be used: {}", id(), error.what());
@@ -136,7 +139,9 @@ void ServedModel::find_text_bytes_max() {
 
 ChatTokens ServedModel::encode_chat(OrderedJson variables) const {
   if (chat_) {
-    ChatTokens result{.tokens = chat_->encode(std::move(variables), local_time())};
+    const int64_t now = local_time();
+    variables = prepare_tools(*chat_, std::move(variables), tool_notation_, now);
+    ChatTokens result{.tokens = chat_->encode(std::move(variables), now)};
     const size_t tail = std::min(result.tokens.size(), kThinkTokensMax);
     std::string end = tokenizer_->decode(std::span(result.tokens).last(tail));
     end.erase(end.find_last_not_of(" \n") + 1);

@@ -20,6 +20,7 @@
 #include "text/chat_prompt.h"
 #include "text/schema/constraint_factory.h"
 #include "text/tokenizer.h"
+#include "text/tools/tool_notation.h"
 
 namespace minim::serve {
 
@@ -73,8 +74,9 @@ class ServedModel {
   bool has_chat() const { return chat_.has_value() || generic_template_; }
   // Empty where has_chat(); else why not, and what to do.
   const std::string& chat_problem() const { return chat_problem_; }
-  // Whether it can be given tools.
-  bool has_tool_calls() const { return false; }
+  // How it writes tool calls; nothing where neither its template nor its family tells.
+  std::optional<ToolNotation> tool_notation() const { return tool_notation_; }
+  bool has_tool_calls() const { return tool_notation_.has_value(); }
   // `variables` as for ChatPrompt::encode(). Throws what that throws, and kUnsupported without a
   // template.
   ChatTokens encode_chat(OrderedJson variables) const;
@@ -101,6 +103,7 @@ class ServedModel {
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::optional<ChatPrompt> chat_;
+  std::optional<ToolNotation> tool_notation_;
   std::optional<ConstraintFactory> constraints_;
   std::string chat_problem_;
   size_t text_bytes_max_ = 0;

@@ -101,11 +101,9 @@ void OllamaReply::add(std::vector<AnswerPart> parts) {
     if (part.kind == AnswerPart::Kind::kText) text_ += part.text;
     if (part.kind == AnswerPart::Kind::kReasoning) thinking_ += part.text;
     if (part.kind != AnswerPart::Kind::kToolCall) continue;
-    if (const auto call = parse_tool_call(part.text)) {
-      calls_.push_back({{"function", {{"name", call->name}, {"arguments", call->arguments}}}});
-    } else {
-      text_ += part.text;
-    }
+    calls_.push_back(
+        {{"function",
+          {{"name", part.call.name}, {"arguments", parse_request_json(part.call.arguments)}}}});
   }
   if (stream_ && !(text_.empty() && thinking_.empty() && calls_.empty())) send(object(false));
 }
@@ -182,9 +180,13 @@ void read_tools(Fields& fields, const ServedModel& model, Tools& tools) {
     tools.list.push_back({{"type", "function"}, {"function", (*given)[i]["function"]}});
   }
   if (tools.list.empty()) return;
-  tools.choice = ToolChoice::kAuto;
+  tools.choice = CallChoice::kAuto;
   if (!model.has_tool_calls()) {
-    fields.refuse("tools", "is not supported by this server yet", "unsupported_parameter");
+    fields.refuse(
+        "tools",
+        "cannot be used: neither the model's chat template nor its family tells how it would "
+        "write a call",
+        "unsupported_parameter");
   }
 }
 
@@ -264,7 +266,8 @@ void start(const Call& call, Reader read) {
       auto reply = std::make_unique<OllamaReply>(call, model, options);
       generate(call, model, std::move(options.prepared.texts), std::move(reply));
     };
-    if (!body->contains("format")) return go_on(read(call, *body, *model));
+    if (!body->contains("format") && !body->contains("tools"))
+      return go_on(read(call, *body, *model));
     go_on_later<OllamaOptions>(
         call, [=] { return read(call, *body, *model); }, go_on);
   });

@@ -79,7 +79,7 @@ class ChatReply : public OpenAiReply {
   };
 
   void add(size_t text, std::vector<AnswerPart> parts);
-  void add_call(size_t text, const std::string& said);
+  void add_call(size_t text, const ToolCall& call);
   void send_delta(size_t text, const OrderedJson& delta);
   void begin_streams();
 
@@ -110,15 +110,9 @@ void ChatReply::send_delta(size_t text, const OrderedJson& delta) {
                           json_text(delta), told));
 }
 
-void ChatReply::add_call(size_t text, const std::string& said) {
+void ChatReply::add_call(size_t text, const ToolCall& call) {
   Answer& answer = answers_[text];
-  const auto call = parse_tool_call(said);
-  if (!call) {  // it was cut
-    answer.text += said;
-    if (streams()) send_delta(text, {{"content", said}});
-    return;
-  }
-  const OrderedJson function = {{"name", call->name}, {"arguments", json_text(call->arguments)}};
+  const OrderedJson function = {{"name", call.name}, {"arguments", call.arguments}};
   const size_t index = answer.calls.size();
   const std::string id = fmt::format("{}_{}_{}", call_id_, text, index);
   answer.calls.push_back({{"id", id}, {"type", "function"}, {"function", function}});
@@ -133,7 +127,7 @@ void ChatReply::add(size_t text, std::vector<AnswerPart> parts) {
   if (streams()) begin_streams();
   for (AnswerPart& part : parts) {
     if (part.kind == AnswerPart::Kind::kToolCall) {
-      add_call(text, part.text);
+      add_call(text, part.call);
       continue;
     }
     const bool is_text = part.kind == AnswerPart::Kind::kText;
@@ -216,7 +210,7 @@ ChatOptions read_chat(const Call& call, const OrderedJson& body, ServedModel& mo
   refuse_the_rest(fields);
   ignore_labels(fields);
   fields.finish();
-  if (plan.tools.choice == ToolChoice::kNamed) options.call_reason = "stop";
+  if (plan.tools.choice == CallChoice::kNamed) options.call_reason = "stop";
   options.prepared = prepare_chat(model, std::move(plan));
   return options;
 }

@@ -157,6 +157,61 @@ TEST_F(OpenAiTest, MessagesHaveManyForms) {
   EXPECT_EQ(reply["usage"]["completion_tokens"], 12);
 }
 
+TEST_F(OpenAiTest, CallsTools) {
+  const OrderedJson parameters = {{"type", "object"},
+                                  {"properties", {{"unit", {{"enum", {"c", "f"}}}}}},
+                                  {"required", {"unit"}},
+                                  {"additionalProperties", false}};
+  const OrderedJson tool = {
+      {"type", "function"},
+      {"function", {{"name", "weather"}, {"parameters", parameters}, {"strict", true}}}};
+  const OrderedJson more = {{"tools", OrderedJson::array({tool})},
+                            {"tool_choice", "required"},
+                            {"parallel_tool_calls", false},
+                            {"max_tokens", 100}};
+  const OrderedJson reply = ask("/v1/chat/completions", chat("hot?", more));
+  const OrderedJson& choice = reply["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  ASSERT_EQ(choice["message"]["tool_calls"].size(), 1u) << choice;
+  const OrderedJson& call = choice["message"]["tool_calls"][0];
+  EXPECT_EQ(call["type"], "function");
+  EXPECT_EQ(call["function"]["name"], "weather");
+  const auto arguments = OrderedJson::parse(call["function"]["arguments"].get<std::string>());
+  EXPECT_TRUE(arguments["unit"] == "c" || arguments["unit"] == "f");
+
+  OrderedJson streaming = more;
+  streaming["stream"] = true;
+  int calls = 0;
+  for (const std::string& event : stream("/v1/chat/completions", chat("hot?", streaming))) {
+    if (event == "[DONE]") break;
+    const OrderedJson chunk = OrderedJson::parse(event);
+    const OrderedJson& delta = chunk["choices"][0]["delta"];
+    if (!delta.contains("tool_calls")) continue;
+    ++calls;
+    EXPECT_EQ(delta["tool_calls"][0]["index"], 0);
+    EXPECT_TRUE(delta["tool_calls"][0]["id"].is_string());
+    EXPECT_EQ(delta["tool_calls"][0]["function"], call["function"]);
+  }
+  EXPECT_EQ(calls, 1);
+
+  OrderedJson named = more;
+  named["tool_choice"] = {{"type", "function"}, {"function", {{"name", "other"}}}};
+  EXPECT_EQ(post("/v1/chat/completions", chat("hot?", named).dump()).status, 400);
+}
+
+TEST_F(OpenAiTest, AnswersAreHeldToASchema) {
+  const OrderedJson schema = {{"type", "object"},
+                              {"properties", {{"yes", {{"type", "boolean"}}}}},
+                              {"required", {"yes"}},
+                              {"additionalProperties", false}};
+  const OrderedJson format = {{"type", "json_schema"},
+                              {"json_schema", {{"name", "x"}, {"schema", schema}}}};
+  const OrderedJson reply =
+      ask("/v1/chat/completions", chat("x", {{"response_format", format}, {"max_tokens", 100}}));
+  EXPECT_TRUE(OrderedJson::parse(content(reply))["yes"].is_boolean());
+  EXPECT_EQ(reply["choices"][0]["finish_reason"], "stop");
+}
+
 TEST_F(OpenAiTest, CompletesTexts) {
   const OrderedJson request = {{"model", "tiny"}, {"prompt", "once"}, {"temperature", 0}};
   const OrderedJson reply = ask("/v1/completions", request);

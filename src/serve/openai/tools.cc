@@ -37,7 +37,7 @@ OrderedJson read_tool(const OrderedJson& value, const std::string& path) {
 void read_choice(Fields& fields, Tools& tools) {
   const OrderedJson* given = fields.value("tool_choice");
   if (given == nullptr) {
-    tools.choice = tools.list.empty() ? ToolChoice::kNone : ToolChoice::kAuto;
+    tools.choice = tools.list.empty() ? CallChoice::kNone : CallChoice::kAuto;
     return;
   }
   if (given->is_object()) {
@@ -52,10 +52,10 @@ void read_choice(Fields& fields, Tools& tools) {
     }
     function.finish();
     choice.finish();
-    tools.choice = ToolChoice::kNamed;
+    tools.choice = CallChoice::kNamed;
     return;
   }
-  constexpr ToolChoice kChoices[] = {ToolChoice::kNone, ToolChoice::kAuto, ToolChoice::kRequired};
+  constexpr CallChoice kChoices[] = {CallChoice::kNone, CallChoice::kAuto, CallChoice::kRequired};
   tools.choice = kChoices[*fields.choice("tool_choice", {"none", "auto", "required"})];
   if (tools.forced() && tools.list.empty()) {
     fields.refuse("tool_choice", "asks for a call, and there are no tools");
@@ -79,7 +79,11 @@ Tools read_tools(Fields& fields, const ServedModel& model) {
   read_choice(fields, tools);
   tools.parallel = fields.boolean("parallel_tool_calls").value_or(true);
   if (tools.allowed() && !model.has_tool_calls()) {
-    fields.refuse("tools", "is not supported by this server yet", "unsupported_parameter");
+    fields.refuse(
+        "tools",
+        "cannot be used: neither the model's chat template nor its family tells how it would "
+        "write a call",
+        "unsupported_parameter");
   }
   return tools;
 }
