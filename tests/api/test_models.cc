@@ -1,10 +1,12 @@
 #include "tests/api/test_models.h"
 
 #include "base/thread_pool.h"
+#include "formats/adapter/adapter_formats.h"
 #include "formats/gguf/gguf_writer.h"
 #include "formats/model_file.h"
 #include "kernels/registry.h"
 #include "model/random_model.h"
+#include "model/testing/random_adapter.h"
 #include "model/testing/tiny_file.h"
 #include "tests/support/test_data.h"
 
@@ -51,6 +53,14 @@ std::string chat_model() {
     write_chat_model(made);
     return made;
   }();
+  return path;
+}
+
+std::string chat_adapter(uint64_t seed) {
+  const std::string path = scratch_path("adapter" + std::to_string(seed) + ".gguf");
+  const auto model = minim::open_model_file(chat_model());
+  const minim::AdapterFile adapter = minim::testing::random_adapter(*model, seed);
+  minim::save_gguf_adapter(path, adapter);
   return path;
 }
 

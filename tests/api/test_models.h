@@ -13,6 +13,9 @@ std::string chat_model();
 // The same as Q8_0, without a template.
 std::string plain_model();
 
+// A random adapter for chat_model(), of rank 3, as GGUF; another one for each seed.
+std::string chat_adapter(uint64_t seed);
+
 // A fresh path in the folder of the process.
 std::string scratch_path(const std::string& name);
 

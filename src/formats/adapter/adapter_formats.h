@@ -14,6 +14,8 @@ namespace minim {
 void check_adapter(const AdapterFile& file);
 
 AdapterFile read_gguf_adapter(const Path& path, const ModelFile& file);
+// Throws kUnsupported where the parts' scales are not one alpha over their ranks: GGUF has one.
+void save_gguf_adapter(const Path& target, const AdapterFile& adapter);
 // `folder` holds adapter_config.json and adapter_model.safetensors.
 AdapterFile open_peft_adapter(const Path& folder, const AdapterBase& base);
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "formats/adapter/adapter_formats.h"
 #include "formats/byte_reader.h"
+#include "formats/gguf/gguf_writer.h"
 
 namespace minim {
 namespace {
@@ -85,6 +86,41 @@ AdapterFile read_gguf_adapter(const Path& path, const ModelFile& file) {
   }
   check_adapter(adapter);
   return adapter;
+}
+
+void save_gguf_adapter(const Path& target, const AdapterFile& adapter) {
+  check_adapter(adapter);
+  const auto alpha = [](const AdapterPart& part) {
+    return part.scale * static_cast<float>(part.a.shape[1]);
+  };
+  Metadata metadata;
+  metadata.set_string("general.type", "adapter");
+  metadata.set_string("general.architecture", adapter.architecture);
+  if (!adapter.base.empty()) {
+    metadata.set_uint32("general.base_model.count", 1);
+    metadata.set_string("general.base_model.0.name", adapter.base);
+  }
+  metadata.set_string("adapter.type", "lora");
+  metadata.set_float32("adapter.lora.alpha", alpha(adapter.parts.front()));
+  if (adapter.base_fingerprint) {
+    metadata.set_uint64("adapter.base_fingerprint", *adapter.base_fingerprint);
+  }
+  std::vector<TensorEntry> tensors;
+  for (const AdapterPart& part : adapter.parts) {
+    if (alpha(part) != alpha(adapter.parts.front())) {
+      refuse(ErrorCode::kUnsupported, adapter.path,
+             fmt::format("'{}' has another alpha than '{}', and GGUF has one for all",
+                         printable(part.target), printable(adapter.parts.front().target)));
+    }
+    const auto add = [&](TensorEntry entry, const char* kind) {
+      entry.name = part.target + kind;
+      tensors.push_back(std::move(entry));
+    };
+    add(part.a, ".lora_a");
+    add(part.b, ".lora_b");
+    if (part.magnitude) add(*part.magnitude, ".lora_magnitude");
+  }
+  save_gguf(target, metadata, tensors);
 }
 
 }  // namespace minim

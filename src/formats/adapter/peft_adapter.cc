@@ -73,11 +73,13 @@ class PeftReader {
   void check_config() const {
     config_.expect_text("peft_type", {"LORA"});
     config_.expect_text("bias", {"none"});
-    config_.expect_flag("lora_bias", false);
-    for (const char* key : {"modules_to_save", "layer_replication", "trainable_token_indices",
-                            "alora_invocation_tokens", "target_parameters"}) {
+    for (const char* key :
+         {"lora_bias", "modules_to_save", "layer_replication", "trainable_token_indices",
+          "target_parameters", "alora_invocation_tokens", "use_qalora", "use_bdlora",
+          "arrow_config", "kasa_config", "velora_config", "monteclora_config"}) {
       const Json* value = config_.find(key);
-      if (value == nullptr || value->empty()) continue;
+      if (value == nullptr || *value == false || (!value->is_primitive() && value->empty()))
+        continue;
       refuse(ErrorCode::kUnsupported,
              fmt::format("adapter_config.json: '{}' is not supported; train without it", key));
     }
@@ -98,6 +100,8 @@ class PeftReader {
       modules[name.substr(0, name.size() - suffix.size())].*place = &source;
       return;
     }
+    // With an adapter of the head PEFT saves the head itself too, unchanged.
+    if (name.ends_with(".base_layer.weight")) return;
     refuse(ErrorCode::kUnsupported,
            fmt::format("the tensor '{}' is no part of a LoRA or DoRA of a linear module",
                        printable(name)));

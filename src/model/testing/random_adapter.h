@@ -44,6 +44,7 @@ inline AdapterFile random_adapter(const ModelFile& file, uint64_t seed,
   AdapterFile adapter;
   adapter.path = "random";
   adapter.base = "somebody/tiny";
+  adapter.architecture = file.metadata().require_string("general.architecture");
   for (const TensorEntry& entry : file.tensors()) {
     if (!adapter_changes(entry)) continue;
     const int64_t rows = entry.shape[1], cols = entry.shape[0];
