@@ -577,4 +577,5 @@ MINIM_API minim_status minim_rerank(minim_model* model, const minim_text* query,
 }
 #endif
 
+#include "minim/adapter.h"
 #include "minim/structured.h"

@@ -514,6 +514,7 @@ class Model {
 }  // namespace v1
 }  // namespace minim
 
+#include "minim/adapter.hpp"
 #include "minim/structured.hpp"
 // What generates knows both.
 #include "minim/session.hpp"

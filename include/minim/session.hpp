@@ -1,6 +1,7 @@
 // The second half of minim.hpp, which includes it: sampling, sessions, and what they generate.
 #pragma once
 
+#include "minim/adapter.hpp"
 #include "minim/minim.hpp"
 #include "minim/structured.hpp"
 
@@ -292,6 +293,20 @@ class Session {
     handle_ = std::move(other.handle_);  // before the function that it may call
     on_event_ = std::move(other.on_event_);
     return *this;
+  }
+
+  // What it computes with besides the model from now on, each adapter's change times its weight; no
+  // weights: all 1. It must have read nothing, or be rewound to its beginning.
+  void set_adapters(std::span<const Adapter> adapters, std::span<const float> weights = {}) {
+    if (!weights.empty() && weights.size() != adapters.size()) {
+      throw Error(Status::kInvalidArgument, "session: as many weights as adapters are wanted");
+    }
+    std::vector<const minim_adapter*> handles;
+    for (const Adapter& adapter : adapters) handles.push_back(adapter.get());
+    detail::call([&](minim_error* error) {
+      return minim_session_set_adapters(
+          get(), handles.data(), weights.empty() ? nullptr : weights.data(), handles.size(), error);
+    });
   }
 
   // Tokens read, and tokens appended that are read next.

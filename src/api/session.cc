@@ -235,6 +235,11 @@ void LiveSession::replace(std::span<const TokenId> tokens) {
 
 // ---- copies ------------------------------------------------------------------------------------
 
+void LiveSession::set_adapters(std::shared_ptr<const AdapterSet> adapters) {
+  require_idle();
+  state_->sequence().set_adapters(std::move(adapters));
+}
+
 std::unique_ptr<LiveSession> LiveSession::clone() const {
   require_idle();
   return std::unique_ptr<LiveSession>(new LiveSession(*this, state_->clone()));

@@ -57,6 +57,8 @@ class LiveSession {
   // Holds these from then on, and keeps what it has of their beginning.
   void replace(std::span<const TokenId> tokens);
   void read(const ProgressSink& progress);
+  // What it computes with; null: the model alone.
+  void set_adapters(std::shared_ptr<const AdapterSet> adapters);
 
   std::unique_ptr<LiveSession> clone() const;
   void save(const Path& path) const;

@@ -33,16 +33,16 @@ void add_adapter_options(CLI::App& app, AdapterOptions& options) {
       ->allow_extra_args(false);
 }
 
-void give_adapters(const v1::Model& model, const AdapterOptions& options, v1::Session& session) {
-  if (options.files.empty()) return;
-  std::vector<v1::Adapter> adapters;
-  std::vector<float> weights;
+Adapters::Adapters(const v1::Model& model, const AdapterOptions& options) {
   for (const std::string& text : options.files) {
     const AdapterChoice choice = parse_choice(text);
-    adapters.emplace_back(model, choice.path);
-    weights.push_back(choice.weight);
+    adapters_.emplace_back(model, choice.path);
+    weights_.push_back(choice.weight);
   }
-  session.set_adapters(adapters, weights);
+}
+
+void Adapters::give(v1::Session& session) const {
+  if (!adapters_.empty()) session.set_adapters(adapters_, weights_);
 }
 
 }  // namespace minim::cli

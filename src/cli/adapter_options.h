@@ -14,7 +14,16 @@ struct AdapterOptions {
 };
 void add_adapter_options(CLI::App& app, AdapterOptions& options);
 
-// Opens them all and gives them to the session, which must be empty.
-void give_adapters(const v1::Model& model, const AdapterOptions& options, v1::Session& session);
+// All of them, opened for a model.
+class Adapters {
+ public:
+  Adapters(const v1::Model& model, const AdapterOptions& options);
+  // The session must have read nothing.
+  void give(v1::Session& session) const;
+
+ private:
+  std::vector<v1::Adapter> adapters_;
+  std::vector<float> weights_;
+};
 
 }  // namespace minim::cli

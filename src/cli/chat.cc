@@ -61,6 +61,7 @@ void add_chat_options(CLI::App& app, Options& options) {
                      {"error", v1::Overflow::kError}});
   app.add_flag("--generic-template", options.chat.session.generic_template,
                "For models without a chat template: lines that begin with User: and Assistant:");
+  add_adapter_options(app, options.chat.session.adapters);
   app.add_flag("--governor", options.model.governor,
                "Watch temperature, battery and load, and slow down where they ask for it");
   app.add_flag("--plain", options.chat.screen.plain, "No colours, Markdown as it is written");

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "cli/adapter_options.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
@@ -36,6 +37,7 @@ struct Options {
   v1::Overflow overflow = v1::Overflow::kStop;
   SamplingOptions sampling;
   StructuredOptions structured;
+  AdapterOptions adapters;
   bool raw = false;
   bool no_echo = false;
   bool json = false;
@@ -284,6 +286,7 @@ int run(Options options) {
   PublicModel opened(options.model);
   const v1::Model& model = opened.model();
   v1::Session session(model, {.overflow = options.overflow});
+  Adapters(model, options.adapters).give(session);
   if (!options.load.empty()) session.load(options.load);
   const Structure structure(model, options.structured);
   const Prompt prompt = give_prompt(model, session, options, text, structure);
@@ -335,6 +338,7 @@ Action add_run(CLI::App& app) {
   app.add_flag("--no-echo", options->no_echo, "Print the generated text only");
   app.add_flag("--json", options->json, "Print one JSON object at the end");
   add_structured_options(app, options->structured);
+  add_adapter_options(app, options->adapters);
   add_sampling_options(app, options->sampling);
   app.footer(
       "Examples:\n"

@@ -80,6 +80,12 @@ FIELD(minim_option_info, help, 24);
 FIELD(minim_option_info, default_value, 32);
 FIELD(minim_option_info, bounds, 40);
 
+SIZE(minim_adapter_info, 24);
+FIELD(minim_adapter_info, struct_size, 0);
+FIELD(minim_adapter_info, rank_max, 4);
+FIELD(minim_adapter_info, matrices, 8);
+FIELD(minim_adapter_info, bytes, 16);
+
 SIZE(minim_session_options, 40);
 FIELD(minim_session_options, struct_size, 0);
 FIELD(minim_session_options, overflow, 4);

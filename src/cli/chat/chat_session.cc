@@ -35,6 +35,7 @@ ChatSession::ChatSession(const v1::Model& model, const ChatSessionOptions& optio
     : model_(model),
       options_(options),
       context_tokens_(model.info().context_tokens),
+      adapters_(model, options.adapters),
       session_(new_session()) {
   if (model.info().has_chat_template == 0 && !options.generic_template) {
     throw Error(ErrorCode::kUnsupported,
@@ -45,7 +46,9 @@ ChatSession::ChatSession(const v1::Model& model, const ChatSessionOptions& optio
 }
 
 v1::Session ChatSession::new_session() const {
-  return v1::Session(model_, {.overflow = options_.overflow});
+  v1::Session session(model_, {.overflow = options_.overflow});
+  adapters_.give(session);
+  return session;
 }
 
 void ChatSession::clear() {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/adapter_options.h"
 #include "cli/chat/conversation.h"
 #include "cli/public_api.h"
 
@@ -16,6 +17,7 @@ struct ChatSessionOptions {
   v1::Overflow overflow = v1::Overflow::kShift;
   // For models without a chat template: turns as lines that begin with "User:" and "Assistant:".
   bool generic_template = false;
+  AdapterOptions adapters;
 };
 
 // Where the conversation outgrows the context and the overflow is kShift, its oldest exchanges are
@@ -63,6 +65,7 @@ class ChatSession {
   const v1::Model& model_;
   ChatSessionOptions options_;
   int64_t context_tokens_;
+  Adapters adapters_;
   v1::Session session_;
   int64_t prompt_length_ = 0;
   bool shifted_ = false;
