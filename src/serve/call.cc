@@ -6,11 +6,21 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/xxhash64.h"
+#include "serve/api_keys.h"
 #include "serve/dialect_errors.h"
 #include "serve/metrics.h"
 
 namespace minim::serve {
 namespace {
+
+// One for each key: how fast an answer begins must not tell what holders of others have asked.
+uint64_t prefix_space_of(const ApiKey* key) {
+  if (key == nullptr) return 0;
+  XxHash64 hash;
+  hash.update(key->name);
+  return hash.digest();
+}
 
 // What went wrong, as a refusal. REQUIRES: called within a catch block.
 Refusal current_refusal() {
@@ -91,8 +101,10 @@ void with_model(const Call& call, const std::string& id,
 
 void generate(const Call& call, std::shared_ptr<ServedModel> model, std::vector<TextRequest> texts,
               std::unique_ptr<GenerationReply> reply) {
-  GenerationRequest request{
-      .model = std::move(model), .texts = std::move(texts), .deadline = call.parts.limits.deadline};
+  GenerationRequest request{.model = std::move(model),
+                            .texts = std::move(texts),
+                            .prefix_space = prefix_space_of(call.key),
+                            .deadline = call.parts.limits.deadline};
   request.count = [&metrics = call.parts.metrics](const GenerationStatistics& statistics) {
     metrics.add_tokens(statistics.prompt_tokens, statistics.reused_tokens,
                        statistics.generated_tokens);

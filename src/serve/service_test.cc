@@ -24,6 +24,11 @@ TEST_F(ServiceTest, IsWellAndCounts) {
   start();
   EXPECT_EQ(OrderedJson::parse(connect().get("/health").body)["status"], "ok");
   ask("/v1/chat/completions", chat("a"));
+  // The last token is told before its step is over.
+  EXPECT_TRUE(wait_until([&] {
+    return connect().get("/metrics").body.find("minim_jobs_running{model=\"tiny\"} 0\n") !=
+           std::string::npos;
+  }));
   const ClientResponse metrics = connect().get("/metrics");
   EXPECT_TRUE(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
   for (const char* line :
@@ -84,6 +89,24 @@ TEST_F(ServiceTest, KeysSayWhoMayAskForWhat) {
   EXPECT_EQ(status("/v1/models", {{"x-api-key", "mk-metrics"}}), 403);
   EXPECT_EQ(status("/metrics", {{"x-api-key", "mk-metrics"}}), 200);
   EXPECT_EQ(status("/v1/models", {{"x-api-key", "' OR 1=1 --"}}), 401);
+}
+
+// Nobody learns from the prefix cache what the holder of another key has asked.
+TEST_F(ServiceTest, KeysShareNoPrefixes) {
+  options_.keys.add("mk-ann", {"ann", static_cast<uint8_t>(Scope::kInference)});
+  options_.keys.add("mk-ben", {"ben", static_cast<uint8_t>(Scope::kInference)});
+  start();
+  const auto cached = [&](const char* key) {
+    const std::string body = chat(std::string(100, 'q')).dump();
+    const ClientResponse response =
+        connect().request("POST", "/v1/chat/completions", body, {{"x-api-key", key}});
+    EXPECT_EQ(response.status, 200) << response.body;
+    const OrderedJson usage = OrderedJson::parse(response.body)["usage"];
+    return usage["prompt_tokens_details"]["cached_tokens"].get<int>();
+  };
+  EXPECT_EQ(cached("mk-ann"), 0);
+  EXPECT_EQ(cached("mk-ben"), 0);
+  EXPECT_GE(cached("mk-ann"), 32);
 }
 
 TEST_F(ServiceTest, WebPagesMayNotAskUnlessTheyAreNamed) {

@@ -70,6 +70,7 @@ void Generation::submit() {
     JobRequest job;
     job.tokens = std::move(text.prompt);
     job.options = std::move(text.options);
+    job.prefix_space = request_.prefix_space;
     job.overflow = OverflowPolicy::kStop;
     job.events_max = kEventsMax;
     // The last share of this must not go within the callback, so that only the posted call has one.

@@ -41,6 +41,8 @@ struct TextRequest {
 struct GenerationRequest {
   std::shared_ptr<ServedModel> model;
   std::vector<TextRequest> texts;
+  // Prompts that begin alike share what was computed only within one space.
+  uint64_t prefix_space = 0;
   std::chrono::milliseconds deadline{600'000};
   std::function<void(const GenerationStatistics&)> count;  // called for each text at its end
 };
