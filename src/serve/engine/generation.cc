@@ -10,6 +10,7 @@ namespace {
 // Written, but not taken by the client: more is not pulled from the jobs, which then pause.
 constexpr size_t kWaitingBytesMax = size_t{64} << 10;
 constexpr int64_t kEventsMax = 32;
+constexpr int kRoundsMax = 8;  // of pulling from each job before others get their turn
 
 Refusal refusal_of(const GenerationEvent& event) {
   if (event.out_of_memory) {
@@ -91,7 +92,10 @@ void Generation::submit() {
 // One event of each text in turn, so that they grow side by side.
 void Generation::pump() {
   const auto self = shared_from_this();
-  for (bool any = true; any && !jobs_.empty();) {
+  bool any = true;
+  for (int round = 0; any && !jobs_.empty(); ++round) {
+    // Deadlines and others of this thread get their turn, however fast the events come.
+    if (round == kRoundsMax) return exchange_->post([self] { self->pump(); });
     any = false;
     for (size_t text = 0; text < jobs_.size(); ++text) {
       if (exchange_->waiting_bytes() >= kWaitingBytesMax) return;  // on_drained() goes on
