@@ -56,6 +56,10 @@ function(minim_test_program name kind pattern sources)
   endif()
   add_executable(${name}_${kind} ${sources})
   if(kind STREQUAL "test")
+    if(MINIM_SANITIZE)
+      # What is tested is compiled as elsewhere; optimising the checks in tests only takes time.
+      target_compile_options(${name}_test PRIVATE -O0)
+    endif()
     target_link_libraries(${name}_test PRIVATE minim_${name} minim_test_support GTest::gtest_main)
     gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_MODE PRE_TEST
                          DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
