@@ -57,13 +57,42 @@ std::vector<float> read_floats(const TensorEntry& entry) {
   return values;
 }
 
-// Of DoRA: magnitude / |row of W + scale * B A|, row by row.
+double sum_of_squares(std::span<const float> values) {
+  constexpr size_t kLanes = 4;  // sums that do not wait for each other
+  double sums[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      sums[lane] += static_cast<double>(values[i + lane]) * values[i + lane];
+    }
+  }
+  for (; i < values.size(); ++i) sums[0] += static_cast<double>(values[i]) * values[i];
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+double dot(const float* a, const float* b, int64_t count) {
+  double sum = 0.0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+// Of DoRA: magnitude / |w + s b A| for each row w of W and its row b of B. The square of that
+// length is |w|^2 + 2 s (w A') b' + s^2 b (A A') b', where W A' is a product as a prompt of `rank`
+// tokens makes it, in the precision of the model.
 std::vector<float> gains(const Context& context, const WeightMatrix& weights, const LowRank& part,
                          const TensorEntry& magnitude) {
   const int64_t rank = part.a.rows();
   const int64_t cols = part.a.cols();
   std::vector<float> a(static_cast<size_t>(rank * cols));
   for (int64_t r = 0; r < rank; ++r) part.a.dequantize_row(r, a.data() + r * cols);
+  std::vector<float> products(static_cast<size_t>(rank * weights.rows()));  // [rank, rows]
+  matmul(context, weights, ConstMatrixView{a.data(), rank, cols, cols},
+         MatrixView{products.data(), rank, weights.rows(), weights.rows()});
+  std::vector<double> squares_of_a(static_cast<size_t>(rank * rank));  // A A'
+  for (int64_t i = 0; i < rank * rank; ++i) {
+    squares_of_a[static_cast<size_t>(i)] =
+        dot(a.data() + i / rank * cols, a.data() + i % rank * cols, cols);
+  }
   std::vector<float> gain = read_floats(magnitude);
   context.threads.run_ranges(weights.rows(), 16, [&](int64_t begin, int64_t end) {
     std::vector<float> row(static_cast<size_t>(cols));
@@ -71,16 +100,25 @@ std::vector<float> gains(const Context& context, const WeightMatrix& weights, co
     for (int64_t i = begin; i < end; ++i) {
       weights.dequantize_row(i, row.data());
       part.b.dequantize_row(i, b.data());
+      double across = 0.0, change = 0.0;
       for (int64_t r = 0; r < rank; ++r) {
-        const float factor = part.scale * b[static_cast<size_t>(r)];
-        const float* const from = a.data() + r * cols;
-        for (int64_t c = 0; c < cols; ++c) row[static_cast<size_t>(c)] += factor * from[c];
+        const double factor = b[static_cast<size_t>(r)];
+        across += factor * products[static_cast<size_t>(r * weights.rows() + i)];
+        for (int64_t q = 0; q < rank; ++q) {
+          change +=
+              factor * b[static_cast<size_t>(q)] * squares_of_a[static_cast<size_t>(r * rank + q)];
+        }
       }
-      double squares = 0.0;
-      for (const float value : row) squares += static_cast<double>(value) * value;
+      const double scale = part.scale;
+      const double squares = sum_of_squares(row) + 2 * scale * across + scale * scale * change;
       gain[static_cast<size_t>(i)] /= static_cast<float>(std::sqrt(squares));
     }
   });
+  if (!std::all_of(gain.begin(), gain.end(), [](float value) { return std::isfinite(value); })) {
+    throw Error(ErrorCode::kFormat,
+                fmt::format("adapter: '{}' is not finite, or belongs to rows of zeros",
+                            printable(magnitude.name)));
+  }
   return gain;
 }
 

@@ -228,6 +228,18 @@ std::string refusal(ErrorCode code, Work&& work) {
   return "";
 }
 
+TEST_F(AdapterTest, RefusesMagnitudesThatAreNoNumbers) {
+  const auto file = open("qwen2-untied");
+  const auto model = load(file);
+  AdapterFile adapter = random_adapter(*file, 2, true);
+  const int64_t rows = adapter.parts[3].magnitude->value_count();
+  adapter.parts[3].magnitude = entry_of(
+      "some.lora_magnitude", 1, rows, std::vector<float>(static_cast<size_t>(rows), std::nanf("")));
+  EXPECT_NE(refusal(ErrorCode::kFormat, [&] { Adapter::load(*context_, model, adapter); })
+                .find("'some.lora_magnitude' is not finite"),
+            std::string::npos);
+}
+
 TEST_F(AdapterTest, RefusesOtherModels) {
   const auto file = open("qwen2-untied");
   const auto model = load(file);
