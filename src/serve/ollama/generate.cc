@@ -215,8 +215,10 @@ OllamaOptions read_chat(const Call& call, const OrderedJson& body, ServedModel& 
   read_think(fields);
   options.stream = fields.boolean("stream").value_or(true);
   ignore_keep_alive(fields);
+  if (plan.format && plan.tools.allowed()) {
+    fields.refuse("format", "cannot be combined with tools; leave one of the two out");
+  }
   fields.finish();
-  if (plan.format) plan.tools = {};
   options.prepared = prepare_chat(model, std::move(plan));
   return options;
 }

@@ -124,6 +124,16 @@ TEST_F(OllamaTest, RefusesByName) {
     EXPECT_NE(reply["error"].get<std::string>().find(name), std::string::npos) << response.body;
   }
   EXPECT_EQ(post("/api/chat", R"({"model":"other"})").status, 404);
+
+  // An answer is of the format, or calls tools: neither goes without a word.
+  OrderedJson both = request(base);
+  both["format"] = "json";
+  both["tools"] = {{{"type", "function"},
+                    {"function", {{"name", "look"}, {"parameters", {{"type", "object"}}}}}}};
+  const ClientResponse response = post("/api/chat", both.dump());
+  EXPECT_EQ(response.status, 400) << response.body;
+  EXPECT_NE(response.body.find("'format' cannot be combined with tools"), std::string::npos)
+      << response.body;
 }
 
 }  // namespace
