@@ -144,7 +144,9 @@ TEST(ToolData, ReferenceCallsAreWrittenAcceptedAndReadBack) {
       translate_types(line["function"]);
       Question question = {read_tools(line["function"]), {}};
       for (const OrderedJson& call : by_id[line["id"]]) {
-        const auto& [called, accepted] = *call.items().begin();
+        const auto only = call.begin();
+        const std::string& called = only.key();
+        const OrderedJson& accepted = *only;
         const Tool* tool = question.tools.find(called);
         ASSERT_NE(tool, nullptr) << called;
         question.calls.push_back({called, reference_arguments(accepted, *tool).dump()});
