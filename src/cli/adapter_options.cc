@@ -4,15 +4,9 @@
 #include <filesystem>
 
 namespace minim::cli {
-namespace {
-
-struct AdapterChoice {
-  std::string path;
-  float weight = 1.0f;
-};
 
 // What follows the last colon is a weight where it is a number, and the whole names no file.
-AdapterChoice parse_choice(const std::string& text) {
+AdapterChoice parse_adapter_choice(const std::string& text) {
   std::error_code ignored;
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos || std::filesystem::exists(text, ignored)) return {text};
@@ -22,8 +16,6 @@ AdapterChoice parse_choice(const std::string& text) {
   const auto read = std::from_chars(begin, end, choice.weight);
   return read.ec == std::errc() && read.ptr == end && begin != end ? choice : AdapterChoice{text};
 }
-
-}  // namespace
 
 void add_adapter_options(CLI::App& app, AdapterOptions& options) {
   app.add_option("--lora", options.files,
@@ -35,7 +27,7 @@ void add_adapter_options(CLI::App& app, AdapterOptions& options) {
 
 Adapters::Adapters(const v1::Model& model, const AdapterOptions& options) {
   for (const std::string& text : options.files) {
-    const AdapterChoice choice = parse_choice(text);
+    const AdapterChoice choice = parse_adapter_choice(text);
     adapters_.emplace_back(model, choice.path);
     weights_.push_back(choice.weight);
   }

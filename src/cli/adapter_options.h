@@ -9,6 +9,13 @@
 
 namespace minim::cli {
 
+struct AdapterChoice {
+  std::string path;
+  float weight = 1.0f;
+};
+// FILE or FILE:WEIGHT.
+AdapterChoice parse_adapter_choice(const std::string& text);
+
 struct AdapterOptions {
   std::vector<std::string> files;  // FILE or FILE:WEIGHT each
 };

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/adapter_options.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
@@ -28,6 +29,7 @@ namespace {
 struct Options {
   EngineOptions engine;
   std::vector<std::string> models;
+  std::vector<std::string> adapters;  // [MODEL:]NAME=FILE[:WEIGHT]
   serve::ModelRegistryOptions registry;
   serve::ServiceOptions service;
   std::string keys;
@@ -86,6 +88,38 @@ std::vector<serve::ModelSource> choose_sources(const Options& options) {
   if (options.models.empty()) return sources_at_hand();
   std::vector<serve::ModelSource> sources;
   for (const std::string& given : options.models) sources.push_back(source_of(given));
+  return sources;
+}
+
+void add_adapter(const std::string& given, std::vector<serve::ModelSource>& sources) {
+  const auto wrong = [&](const std::string& why) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("serve: --lora '{}' {}; it is [MODEL:]NAME=FILE[:WEIGHT]", given, why));
+  };
+  const size_t equals = given.find('=');
+  if (equals == std::string::npos) wrong("has no '='");
+  std::string name = given.substr(0, equals);
+  const size_t colon = name.rfind(':');
+  serve::ModelSource* source = &sources.front();
+  if (colon != std::string::npos) {
+    const auto found = std::find_if(
+        sources.begin(), sources.end(),
+        [&](const serve::ModelSource& each) { return each.id == name.substr(0, colon); });
+    if (found == sources.end()) wrong("names no model that is served");
+    source = &*found;
+    name.erase(0, colon + 1);
+  } else if (sources.size() > 1) {
+    wrong("does not say which of the models it is for");
+  }
+  if (name.empty()) wrong("has no name");
+  const AdapterChoice choice = parse_adapter_choice(given.substr(equals + 1));
+  source->adapters[name].push_back({choice.path, choice.weight});
+}
+
+// Those of the command line, with their adapters.
+std::vector<serve::ModelSource> sources_with_adapters(const Options& options) {
+  std::vector<serve::ModelSource> sources = choose_sources(options);
+  for (const std::string& given : options.adapters) add_adapter(given, sources);
   return sources;
 }
 
@@ -198,7 +232,7 @@ int serve_models(Options& options) {
   }
   const Engine engine(options.engine);
   options.registry.model.precision = engine.precision();
-  serve::ModelRegistry models(engine.context(), choose_sources(options), options.registry);
+  serve::ModelRegistry models(engine.context(), sources_with_adapters(options), options.registry);
   const InterruptGuard interrupt;
   std::shared_ptr<serve::ServedModel> first;
   {
@@ -291,6 +325,12 @@ Action add_serve(CLI::App& app) {
   app.add_option("MODEL", options->models,
                  "Models, as ID=MODEL or MODEL: the first is loaded at once, the others when they "
                  "are asked for (default: all that minim models lists)");
+  app.add_option("--lora", options->adapters,
+                 "A LoRA or DoRA adapter (GGUF, or a folder of PEFT): requests for MODEL:NAME use "
+                 "it, beside the same weights; MODEL may be left out where there is one; may be "
+                 "given again, also for a name that has one")
+      ->type_name("[MODEL:]NAME=FILE[:WEIGHT]")
+      ->allow_extra_args(false);
   add_model_flags(app, *options);
   add_network_flags(app, *options);
   add_precision_option(app, options->engine);
@@ -299,6 +339,7 @@ Action add_serve(CLI::App& app) {
       "Examples:\n"
       "  minim serve model.gguf\n"
       "  minim serve fast=small.gguf good=large.gguf --weight-bytes 8000000000\n"
+      "  minim serve nano=model.gguf --lora topic=topic.gguf   # the models nano and nano:topic\n"
       "  minim serve --keys keys --new-key ann && minim serve model.gguf --keys keys --host "
       "0.0.0.0");
   return [options] { return serve_models(*options); };

@@ -61,7 +61,7 @@ void write_models(std::string& out, const ModelRegistry& models) {
   for (const auto& row : rows) {
     write_head(out, row.name, row.type, row.help);
     for (const ModelListing& listing : listings) {
-      if (listing.loaded == nullptr) continue;
+      if (listing.loaded == nullptr || !listing.adapter.empty()) continue;
       out += fmt::format("{}{{model=\"{}\"}} {}\n", row.name, label(listing.source.id),
                          row.value(listing, listing.loaded->scheduler().statistics()));
     }

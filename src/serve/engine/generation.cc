@@ -71,6 +71,7 @@ void Generation::submit() {
     JobRequest job;
     job.tokens = std::move(text.prompt);
     job.options = std::move(text.options);
+    job.adapters = request_.model->adapters();
     job.prefix_space = request_.prefix_space;
     job.overflow = OverflowPolicy::kStop;
     job.events_max = kEventsMax;

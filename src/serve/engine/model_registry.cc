@@ -33,6 +33,24 @@ int64_t written_at(const Path& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_mtim.tv_sec : 0;
 }
 
+void check_adapters(const ModelSource& source, std::set<std::string>& ids) {
+  for (const auto& [name, adapters] : source.adapters) {
+    const std::string id = source.id + ":" + name;
+    if (name.empty() || adapters.empty() || !ids.insert(id).second) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("serve: adapters cannot be called '{}': it is empty, or the id of "
+                              "another model",
+                              id));
+    }
+    for (const AdapterSource& each : adapters) {
+      std::error_code error;
+      if (std::filesystem::exists(each.path, error)) continue;
+      throw Error(ErrorCode::kNotFound, fmt::format("serve: the adapter '{}' of '{}' is not there",
+                                                    each.path.string(), id));
+    }
+  }
+}
+
 }  // namespace
 
 ModelRegistry::ModelRegistry(const Context& context, std::vector<ModelSource> sources,
@@ -47,26 +65,46 @@ ModelRegistry::ModelRegistry(const Context& context, std::vector<ModelSource> so
     }
     entries_.push_back({std::move(source), nullptr, 0});
   }
+  for (const Entry& entry : entries_) check_adapters(entry.source, ids);
 }
 
 std::vector<ModelListing> ModelRegistry::list() const {
   std::vector<ModelListing> listings;
   {
     const std::lock_guard lock(mutex_);
-    for (const Entry& entry : entries_)
-      listings.push_back({.source = entry.source, .loaded = entry.model});
+    for (const Entry& entry : entries_) {
+      listings.push_back({.id = entry.source.id, .source = entry.source, .loaded = entry.model});
+      for (const auto& [name, adapters] : entry.source.adapters) {
+        listings.push_back({.id = entry.source.id + ":" + name,
+                            .adapter = name,
+                            .source = entry.source,
+                            .loaded = entry.model});
+      }
+    }
   }
   for (ModelListing& listing : listings) {
-    listing.created = written_at(listing.source.path);
-    listing.file_bytes = folder_bytes(listing.source.path);
+    if (listing.adapter.empty()) {
+      listing.created = written_at(listing.source.path);
+      listing.file_bytes = folder_bytes(listing.source.path);
+      continue;
+    }
+    for (const AdapterSource& each : listing.source.adapters.find(listing.adapter)->second) {
+      listing.created = std::max(listing.created, written_at(each.path));
+      listing.file_bytes += folder_bytes(each.path);
+    }
   }
   return listings;
 }
 
-ModelRegistry::Entry& ModelRegistry::entry(std::string_view id) {
-  if (id.empty()) return entries_.front();
+ModelRegistry::Found ModelRegistry::entry(std::string_view id) {
+  if (id.empty()) return {entries_.front(), {}};
   for (Entry& entry : entries_) {
-    if (entry.source.id == id) return entry;
+    const ModelSource& source = entry.source;
+    if (source.id == id) return {entry, {}};
+    const size_t colon = source.id.size();
+    if (!id.starts_with(source.id) || id.substr(colon, 1) != ":") continue;
+    const auto adapter = source.adapters.find(id.substr(colon + 1));
+    if (adapter != source.adapters.end()) return {entry, adapter->first};
   }
   throw Refusal(404,
                 fmt::format("the model '{}' does not exist; /v1/models lists those that do",
@@ -74,9 +112,11 @@ ModelRegistry::Entry& ModelRegistry::entry(std::string_view id) {
                 "model", "model_not_found");
 }
 
-std::shared_ptr<ServedModel> ModelRegistry::use(Entry& entry) {
-  entry.last_use = ++uses_;
-  return entry.model;
+std::shared_ptr<ServedModel> ModelRegistry::use(const Found& found) {
+  found.entry.last_use = ++uses_;
+  const std::shared_ptr<ServedModel>& model = found.entry.model;
+  if (model == nullptr || found.adapter.empty()) return model;
+  return {model, model->with_adapters(found.adapter)};  // whoever has the one keeps the other
 }
 
 std::shared_ptr<ServedModel> ModelRegistry::find(std::string_view id) {
@@ -125,12 +165,12 @@ std::shared_ptr<ServedModel> ModelRegistry::load(std::string_view id,
   if (auto model = find(id)) return model;
   const std::lock_guard loading(loading_);
   if (auto model = find(id)) return model;
-  Entry& wanted = entry(id);  // entries themselves never go
-  make_room(wanted);
-  auto model =
-      std::make_shared<ServedModel>(context_, turns_, wanted.source, options_.model, progress);
+  const Found wanted = entry(id);  // entries themselves never go
+  make_room(wanted.entry);
+  auto model = std::make_shared<ServedModel>(context_, turns_, wanted.entry.source, options_.model,
+                                             progress);
   const std::lock_guard lock(mutex_);
-  wanted.model = std::move(model);
+  wanted.entry.model = std::move(model);
   return use(wanted);
 }
 
@@ -139,7 +179,7 @@ bool ModelRegistry::unload(std::string_view id) {
   const std::lock_guard loading(loading_);
   {
     const std::lock_guard lock(mutex_);
-    model = std::exchange(entry(id).model, nullptr);
+    model = std::exchange(entry(id).entry.model, nullptr);
   }
   return model != nullptr;
 }

@@ -24,9 +24,11 @@ struct ModelRegistryOptions {
 };
 
 struct ModelListing {
+  std::string id;       // "nano:topic" with adapters
+  std::string adapter;  // the name of these; empty: none
   ModelSource source;
-  int64_t created = 0;  // when its file was written: seconds since 1970
-  uint64_t file_bytes = 0;
+  int64_t created = 0;                  // when its file was written: seconds since 1970
+  uint64_t file_bytes = 0;              // of the adapters alone where there are some
   std::shared_ptr<ServedModel> loaded;  // null: it is not
 };
 
@@ -34,11 +36,13 @@ struct ModelListing {
 class ModelRegistry {
  public:
   // The first of them is the one that is meant where a request names none. Throws kInvalidArgument
-  // for none at all and for an id that stands twice. The context must outlive it.
+  // for none at all, for an id that stands twice, those of adapters included, and for adapters
+  // whose file is not there. The context must outlive it.
   ModelRegistry(const Context& context, std::vector<ModelSource> sources,
                 const ModelRegistryOptions& options = {});
 
   const std::string& default_id() const { return entries_.front().source.id; }
+  // Each model, and behind it what it is with adapters.
   std::vector<ModelListing> list() const;
 
   // The model if it is loaded, else null. Throws Refusal(404) for an id that is not offered. Empty:
@@ -57,8 +61,12 @@ class ModelRegistry {
     uint64_t last_use = 0;
   };
 
-  Entry& entry(std::string_view id);
-  std::shared_ptr<ServedModel> use(Entry& entry);
+  struct Found {
+    Entry& entry;
+    std::string_view adapter;  // a name, or empty
+  };
+  Found entry(std::string_view id);
+  std::shared_ptr<ServedModel> use(const Found& found);
   void make_room(const Entry& wanted);
 
   const Context& context_;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/machine.h"
 #include "formats/vocabulary.h"
+#include "serve/request/refusal.h"
 #include "text/tools/tool_prompt.h"
 
 namespace minim::serve {
@@ -75,10 +76,13 @@ std::string generic_text(const OrderedJson& messages) {
 
 ServedModel::ServedModel(const Context& context, Turns& turns, const ModelSource& source,
                          const ServedModelOptions& options, const ProgressSink& progress)
-    : context_(context), source_(source), generic_template_(options.generic_template) {
+    : context_(context),
+      source_(source),
+      id_(source.id),
+      generic_template_(options.generic_template) {
   const auto file = open_model_file(source.path, {.tokenizer = source.tokenizer});
   tokenizer_ = Tokenizer::make(read_vocabulary(file->metadata()));
-  constraints_.emplace(tokenizer_);
+  constraints_ = std::make_shared<ConstraintFactory>(tokenizer_);
   const int64_t tokens = context_of(options, *file);
   // Others compute with the context's threads meanwhile.
   ThreadPool threads(context.threads.thread_count());
@@ -90,15 +94,61 @@ ServedModel::ServedModel(const Context& context, Turns& turns, const ModelSource
     }
     if (context.log) context.log(level, line);
   };
+  const Context loading{threads, context.kernels, log, context.memory};
   model_ =
-      Model::load({threads, context.kernels, log, context.memory}, file,
+      Model::load(loading, file,
                   {.context_length = tokens, .precision = options.precision, .progress = progress});
   find_chat();
   find_text_bytes_max();
   SchedulerOptions scheduling = scheduler_options(options, tokens, *model_);
   scheduling.turns = &turns;
-  scheduler_ = std::make_unique<Scheduler>(context_, model_, tokenizer_, scheduling);
+  scheduler_ = std::make_shared<Scheduler>(context_, model_, tokenizer_, scheduling);
   scheduler_->start();
+  load_adapters(loading);
+}
+
+ServedModel::ServedModel(const ServedModel& base, const std::string& name,
+                         std::shared_ptr<const AdapterSet> adapters)
+    : context_(base.context_),
+      source_(base.source_),
+      id_(base.id_ + ":" + name),
+      generic_template_(base.generic_template_),
+      warnings_(base.warnings_),
+      model_(base.model_),
+      tokenizer_(base.tokenizer_),
+      chat_(base.chat_),
+      tool_notation_(base.tool_notation_),
+      constraints_(base.constraints_),
+      chat_problem_(base.chat_problem_),
+      text_bytes_max_(base.text_bytes_max_),
+      scheduler_(base.scheduler_),
+      adapters_(std::move(adapters)) {}
+
+void ServedModel::load_adapters(const Context& loading) {
+  for (const auto& [name, sources] : source_.adapters) {
+    std::vector<AdapterSet::Use> uses;
+    for (const AdapterSource& each : sources) {
+      uses.push_back({Adapter::load(loading, model_, each.path), each.weight});
+    }
+    variants_[name].reset(
+        new ServedModel(*this, name, std::make_shared<const AdapterSet>(std::move(uses))));
+  }
+}
+
+ServedModel* ServedModel::with_adapters(std::string_view name) {
+  const auto found = variants_.find(name);
+  return found == variants_.end() ? nullptr : found->second.get();
+}
+
+uint64_t ServedModel::fingerprint() const {
+  return model_->fingerprint() ^ (adapters_ == nullptr ? 0 : adapters_->fingerprint());
+}
+
+void ServedModel::refuse_adapters(const char* what) const {
+  if (adapters_ == nullptr) return;
+  throw Refusal(
+      400, fmt::format("'{}' has adapters, which {} do not use; ask '{}'", id_, what, source_.id),
+      "model", "unsupported_value");
 }
 
 void ServedModel::find_chat() {
@@ -109,7 +159,7 @@ void ServedModel::find_chat() {
         id());
   } else {
     try {
-      chat_.emplace(tokenizer_);
+      chat_ = std::make_shared<const ChatPrompt>(tokenizer_);
       tool_notation_ = detect_tool_notation(tokenizer_->vocabulary().chat_template,
                                             model_->config().architecture);
     } catch (const Error& error) {
@@ -163,6 +213,7 @@ std::shared_ptr<const Constraint> ServedModel::make_constraint(const ConstraintS
 
 Embeddings ServedModel::embed(std::vector<std::vector<TokenId>> texts,
                               const EmbedderOptions& options) {
+  refuse_adapters("embeddings");
   EmbedderOptions packed = options;
   packed.packing.run = [this](std::function<void()> work) { scheduler_->run(std::move(work)); };
   return Embedder(context_, model_, tokenizer_, packed).embed_tokens(std::move(texts));
@@ -170,6 +221,7 @@ Embeddings ServedModel::embed(std::vector<std::vector<TokenId>> texts,
 
 Ranking ServedModel::rank(std::string_view query, std::span<const std::string> documents,
                           const RerankerOptions& options) {
+  refuse_adapters("rankings");
   RerankerOptions packed = options;
   packed.packing.run = [this](std::function<void()> work) { scheduler_->run(std::move(work)); };
   return Reranker(context_, model_, tokenizer_, packed).rank(query, documents);

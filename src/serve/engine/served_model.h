@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +15,7 @@
 #include "base/context.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "model/adapter/adapter.h"
 #include "model/model.h"
 #include "runtime/embedder.h"
 #include "runtime/reranker.h"
@@ -24,10 +27,17 @@
 
 namespace minim::serve {
 
+struct AdapterSource {
+  Path path;
+  float weight = 1.0f;
+};
+
 struct ModelSource {
   std::string id;  // that requests name
   Path path;
   Path tokenizer;  // of a llama2.c checkpoint; empty: looked for beside it
+  // By name: ID:NAME computes with all of that name, beside the same weights.
+  std::map<std::string, std::vector<AdapterSource>, std::less<>> adapters;
 };
 
 struct ServedModelOptions {
@@ -53,16 +63,22 @@ struct ChatTokens {
 // Safe to share between threads.
 class ServedModel {
  public:
-  // Throws what open_model_file(), Model::load() and Scheduler throw. `context` and `turns` must
-  // outlive it; `progress` is told of the loading.
+  // Throws what open_model_file(), Model::load(), Adapter::load() and Scheduler throw. `context`
+  // and `turns` must outlive it; `progress` is told of the loading.
   ServedModel(const Context& context, Turns& turns, const ModelSource& source,
               const ServedModelOptions& options, const ProgressSink& progress = {});
-  ServedModel(const ServedModel&) = delete;
   ServedModel& operator=(const ServedModel&) = delete;
 
-  const std::string& id() const { return source_.id; }
+  // The same weights with the adapters of that name; null where there are none. It lives as long as
+  // this one.
+  ServedModel* with_adapters(std::string_view name);
+
+  const std::string& id() const { return id_; }  // "nano:topic" with adapters
   const ModelSource& source() const { return source_; }
   const Model& model() const { return *model_; }
+  const std::shared_ptr<const AdapterSet>& adapters() const { return adapters_; }  // null: none
+  // Of all that its answers depend on besides the request.
+  uint64_t fingerprint() const;
   const std::shared_ptr<const Tokenizer>& tokenizer() const { return tokenizer_; }
   Scheduler& scheduler() { return *scheduler_; }
   int64_t context_tokens() const { return scheduler_->context_tokens(); }
@@ -71,7 +87,7 @@ class ServedModel {
   // What runs otherwise than one might expect, sentence by sentence.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  bool has_chat() const { return chat_.has_value() || generic_template_; }
+  bool has_chat() const { return chat_ != nullptr || generic_template_; }
   // Empty where has_chat(); else why not, and what to do.
   const std::string& chat_problem() const { return chat_problem_; }
   // How it writes tool calls; nothing where neither its template nor its family tells.
@@ -87,27 +103,37 @@ class ServedModel {
   // what ConstraintFactory::make() throws.
   std::shared_ptr<const Constraint> make_constraint(const ConstraintSource& source);
 
-  // Compute between the steps of the scheduler; wait for it. Throw what those classes throw.
+  // Compute between the steps of the scheduler; wait for it. Throw what those classes throw, and
+  // Refusal(400) with adapters, which these do not know.
   Embeddings embed(std::vector<std::vector<TokenId>> texts, const EmbedderOptions& options);
   Ranking rank(std::string_view query, std::span<const std::string> documents,
                const RerankerOptions& options);
 
  private:
+  ServedModel(const ServedModel& base, const std::string& name,
+              std::shared_ptr<const AdapterSet> adapters);
+
   void find_chat();
   void find_text_bytes_max();
+  void load_adapters(const Context& loading);
+  void refuse_adapters(const char* what) const;
 
   const Context& context_;
   const ModelSource source_;
+  const std::string id_;
   const bool generic_template_;
   std::vector<std::string> warnings_;
   std::shared_ptr<const Model> model_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::optional<ChatPrompt> chat_;
+  std::shared_ptr<const ChatPrompt> chat_;
   std::optional<ToolNotation> tool_notation_;
-  std::optional<ConstraintFactory> constraints_;
+  std::shared_ptr<ConstraintFactory> constraints_;
   std::string chat_problem_;
   size_t text_bytes_max_ = 0;
-  std::unique_ptr<Scheduler> scheduler_;
+  std::shared_ptr<Scheduler> scheduler_;
+  std::shared_ptr<const AdapterSet> adapters_;
+  // Those of the names in source_; they share all that is above.
+  std::map<std::string, std::unique_ptr<ServedModel>, std::less<>> variants_;
 };
 
 }  // namespace minim::serve

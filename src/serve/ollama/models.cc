@@ -16,8 +16,10 @@ namespace {
 
 // What is not known before a model is loaded is left empty.
 OrderedJson details(const ModelListing& listing) {
-  OrderedJson result = {{"parent_model", ""},  {"format", "gguf"},     {"family", ""},
-                        {"families", nullptr}, {"parameter_size", ""}, {"quantization_level", ""}};
+  const std::string parent = listing.adapter.empty() ? "" : listing.source.id;
+  OrderedJson result = {{"parent_model", parent}, {"format", "gguf"},
+                        {"family", ""},           {"families", nullptr},
+                        {"parameter_size", ""},   {"quantization_level", ""}};
   if (listing.loaded == nullptr) return result;
   const ModelConfig& config = listing.loaded->model().config();
   result["format"] = listing.loaded->model().file().format();
@@ -29,8 +31,8 @@ OrderedJson details(const ModelListing& listing) {
 }
 
 OrderedJson entry(const ModelListing& listing) {
-  return {{"name", listing.source.id},
-          {"model", listing.source.id},
+  return {{"name", listing.id},
+          {"model", listing.id},
           {"modified_at", rfc3339(listing.created)},
           {"size", listing.file_bytes},
           {"digest", ""},
@@ -63,7 +65,7 @@ void ollama_tags(const Call& call) {
 void ollama_ps(const Call& call) {
   OrderedJson models = OrderedJson::array();
   for (const ModelListing& listing : call.parts.models.list()) {
-    if (listing.loaded == nullptr) continue;
+    if (listing.loaded == nullptr || !listing.adapter.empty()) continue;
     OrderedJson model = entry(listing);
     model["size"] = listing.loaded->model().weight_bytes();
     model["size_vram"] = 0;
@@ -87,9 +89,14 @@ void ollama_show(const Call& call) {
   with_model(call, id, [call](const std::shared_ptr<ServedModel>& model) {
     const ModelConfig& config = model->model().config();
     const std::string& arch = config.architecture;
-    OrderedJson capabilities = {"completion", "embedding"};
+    OrderedJson capabilities = {"completion"};
+    if (model->adapters() == nullptr) capabilities.push_back("embedding");
     if (model->has_tool_calls()) capabilities.push_back("tools");
-    ModelListing listing{.source = model->source(), .loaded = model};
+    const bool adapted = model->adapters() != nullptr;
+    const ModelListing listing{.id = model->id(),
+                               .adapter = adapted ? model->id() : "",
+                               .source = model->source(),
+                               .loaded = model};
     const OrderedJson info = {{"general.architecture", arch},
                               {"general.parameter_count", parameter_count(config)},
                               {arch + ".context_length", config.context_length},

@@ -22,7 +22,7 @@ OpenAiReply::OpenAiReply(const Call& call, std::shared_ptr<ServedModel> model,
   head_ = fmt::format(
       R"("id":{},"object":{},"created":{},"model":{},"system_fingerprint":"fp_{:016x}")",
       json_string(options_.id_prefix + call_.request().id.substr(4)), json_string(object),
-      std::time(nullptr), json_string(model_->id()), model_->model().fingerprint());
+      std::time(nullptr), json_string(model_->id()), model_->fingerprint());
 }
 
 void OpenAiReply::send_chunk(std::string_view rest) {

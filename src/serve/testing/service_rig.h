@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "formats/adapter/adapter_formats.h"
 #include "formats/gguf/gguf_writer.h"
+#include "model/testing/random_adapter.h"
 #include "model/testing/sequence.h"
 #include "model/testing/tiny_file.h"
 #include "serve/service.h"
@@ -49,10 +52,15 @@ class ServiceTest : public ::testing::Test {
   void start() {
     const Path path = folder_.path() / "tiny.gguf";
     write_chat_model(*context_, path, 512);
-    registry_.emplace(*context_,
-                      std::vector<ModelSource>{{.id = "tiny", .path = path},
-                                               {.id = "bare", .path = path.string() + ".bare"}},
-                      registry_options_);
+    ModelSource tiny{.id = "tiny", .path = path};
+    for (const auto& [name, weights] : adapters_) {
+      const Path file = folder_.path() / (name + ".lora.gguf");
+      save_gguf_adapter(file, minim::testing::random_adapter(*open_model_file(path), 3));
+      for (const float weight : weights) tiny.adapters[name].push_back({file, weight});
+    }
+    registry_.emplace(
+        *context_, std::vector<ModelSource>{tiny, {.id = "bare", .path = path.string() + ".bare"}},
+        registry_options_);
     options_.access_log = [this](std::string_view line) {
       const std::lock_guard lock(log_mutex_);
       log_.emplace_back(line);
@@ -122,6 +130,8 @@ class ServiceTest : public ::testing::Test {
   ModelTestContext context_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
+  // Of tiny: the weights that one random adapter has in each name.
+  std::map<std::string, std::vector<float>> adapters_;
   ModelRegistryOptions registry_options_{.model = {.sequences_max = 8, .batch_tokens = 64}};
   std::optional<ModelRegistry> registry_;
   ServiceOptions options_;
