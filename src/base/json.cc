@@ -4,12 +4,16 @@
 
 #include <set>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
 
 namespace minim {
 namespace {
+
+// Of keys, in objects that keep their order and have no index: so many, and some for every byte.
+constexpr size_t kComparisonsMax = 8'000'000, kComparisonsPerByte = 8;
 
 template <typename J>
 J parse(std::string_view text, std::string_view origin, const JsonLimits& limits) {
@@ -18,6 +22,7 @@ J parse(std::string_view text, std::string_view origin, const JsonLimits& limits
                                                origin, text.size(), limits.bytes_max));
   }
   std::vector<std::set<std::string>> keys;  // of the objects that are open
+  size_t comparisons = 0;
   const auto watch = [&](int depth, nlohmann::json::parse_event_t event, J& parsed) {
     using Event = nlohmann::json::parse_event_t;
     if (depth > limits.depth_max) {
@@ -31,6 +36,12 @@ J parse(std::string_view text, std::string_view origin, const JsonLimits& limits
       const auto& key = parsed.template get_ref<const std::string&>();
       if (!keys.back().insert(key).second) {
         throw Error(ErrorCode::kFormat, fmt::format("{}: the key '{}' stands twice", origin, key));
+      }
+      comparisons += std::is_same_v<J, OrderedJson> ? keys.back().size() : 0;
+      if (comparisons > kComparisonsMax + kComparisonsPerByte * text.size()) {
+        throw Error(ErrorCode::kLimit,
+                    fmt::format("{}: objects have too many keys, some {} in one of them", origin,
+                                keys.back().size()));
       }
     }
     return true;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
-#include <unordered_map>
+
+#include "text/grammar/key_index.h"
 
 namespace minim {
 namespace {
@@ -83,12 +84,22 @@ std::vector<Transition> list_transitions(const Automaton& automaton, Budget& bud
   return transitions;
 }
 
+void sort_by_label(std::vector<Transition>& transitions) {
+  uint32_t past = 0;
+  for (const Transition& transition : transitions) past = std::max(past, transition.label + 1);
+  std::vector<uint32_t> begins(past + 1);
+  for (const Transition& transition : transitions) ++begins[transition.label + 1];
+  std::partial_sum(begins.begin(), begins.end(), begins.begin());
+  std::vector<Transition> sorted(transitions.size());
+  for (const Transition& transition : transitions) sorted[begins[transition.label]++] = transition;
+  transitions.swap(sorted);
+}
+
 // The sets of states that accept the same.
 Partition equivalent_states(const Automaton& automaton, std::vector<Transition> transitions,
                             Budget& budget) {
   const size_t count = automaton.states.size();
-  std::sort(transitions.begin(), transitions.end(),
-            [](const Transition& a, const Transition& b) { return a.label < b.label; });
+  sort_by_label(transitions);
   Partition blocks(count), cords(transitions.size());
   std::vector<uint32_t> touched;
   for (uint32_t i = 0; i < count; ++i) {
@@ -158,15 +169,17 @@ class Product {
 
  private:
   uint32_t find(uint32_t a, uint32_t b) {
-    const auto [entry, fresh] = index_.try_emplace(uint64_t{a} << 32 | b, uint32_t(pairs_.size()));
-    if (fresh) {
+    uint32_t& known = index_[uint64_t{a} << 32 | b];
+    if (known == KeyIndex::kAbsent) {
+      known = uint32_t(pairs_.size());
       pairs_.push_back({a, b});
       budget_.check_states(pairs_.size());
+      budget_.spend(8);
       result_.states.emplace_back();
       const bool in_b = b != kNone && b_.states[b].accepts;
       result_.states.back().accepts = a_.states[a].accepts && in_b != subtracts_;
     }
-    return entry->second;
+    return known;
   }
 
   void expand(uint32_t pair) {
@@ -202,7 +215,7 @@ class Product {
   Budget& budget_;
   Automaton result_;
   std::vector<std::pair<uint32_t, uint32_t>> pairs_;
-  std::unordered_map<uint64_t, uint32_t> index_;
+  KeyIndex index_;
 };
 
 }  // namespace
@@ -246,7 +259,7 @@ Automaton trim(const Automaton& automaton, const std::vector<bool>& callable, Bu
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
   std::vector<uint32_t> fill(begin.begin(), begin.end()), sources(begin.back());
   each_arrow([&](uint32_t from, uint32_t to) { sources[fill[to]++] = from; });
-  budget.spend(int64_t(count + sources.size()));
+  budget.spend(int64_t(4 * count + sources.size()));
 
   std::vector<uint32_t> work;
   std::vector<bool> useful(count);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "text/unicode.h"
 
@@ -35,13 +36,38 @@ const Categories& categories() {
   return table;
 }
 
-void add_other_cases(char32_t code, CharacterSet& out) {
-  const auto add = [&](utf8proc_int32_t other) {
-    if (other != utf8proc_int32_t(code)) out.add(char32_t(other), char32_t(other));
-  };
-  add(utf8proc_tolower(utf8proc_int32_t(code)));
-  add(utf8proc_toupper(utf8proc_int32_t(code)));
-  add(utf8proc_totitle(utf8proc_int32_t(code)));
+// Characters that differ in case alone, sorted by the first.
+using CasePairs = std::vector<std::pair<char32_t, char32_t>>;
+
+const CasePairs& case_pairs() {
+  static const CasePairs table = [] {
+    // No character from here on has another case.
+    constexpr utf8proc_int32_t kCasesEnd = 0x1E944;
+    CasePairs pairs;
+    for (utf8proc_int32_t code = 0; code < kCasesEnd; ++code) {
+      for (const utf8proc_int32_t other :
+           {utf8proc_tolower(code), utf8proc_toupper(code), utf8proc_totitle(code)}) {
+        if (other != code) pairs.emplace_back(code, other);
+      }
+    }
+    // Characters whose lower case is a letter that has an upper case of its own.
+    static constexpr char32_t kExtra[][3] = {{'k', 'K', 0x212A},
+                                             {'s', 'S', 0x17F},
+                                             {0xE5, 0xC5, 0x212B},
+                                             {0x3C3, 0x3A3, 0x3C2},
+                                             {0x3C9, 0x3A9, 0x2126}};
+    for (const auto& same : kExtra) {
+      for (const char32_t one : same) {
+        for (const char32_t other : same) {
+          if (one != other) pairs.emplace_back(one, other);
+        }
+      }
+    }
+    std::sort(pairs.begin(), pairs.end());
+    pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
+    return pairs;
+  }();
+  return table;
 }
 
 // REQUIRES: both ends have `length` bytes. Cuts where a byte but the first would not cover
@@ -86,6 +112,14 @@ void split_length(char32_t first, char32_t last, std::vector<ByteSequence>& out)
 
 CharacterSet::CharacterSet(std::initializer_list<CharacterRange> ranges) {
   for (const CharacterRange& range : ranges) add(range.first, range.last);
+}
+
+CharacterSet CharacterSet::of(std::vector<CharacterRange> ranges) {
+  CharacterSet raw, set;
+  raw.ranges_ = std::move(ranges);
+  raw.normalize();
+  for (const CharacterRange& range : raw.ranges_) set.add(range.first, range.last);
+  return set;
 }
 
 CharacterSet CharacterSet::all() { return {{0, kLast}}; }
@@ -174,28 +208,15 @@ CharacterSet CharacterSet::intersection(const CharacterSet& other) const {
 }
 
 CharacterSet CharacterSet::with_both_cases() const {
-  // No character from here on has another case.
-  constexpr char32_t kCasesEnd = 0x1E944;
-  CharacterSet others;
+  const CasePairs& pairs = case_pairs();
+  std::vector<CharacterRange> ranges = ranges_;
   for (const CharacterRange& range : ranges_) {
-    for (char32_t code = range.first; code <= range.last && code < kCasesEnd; ++code) {
-      add_other_cases(code, others);
+    for (auto pair = std::lower_bound(pairs.begin(), pairs.end(), std::pair(range.first, U'\0'));
+         pair != pairs.end() && pair->first <= range.last; ++pair) {
+      ranges.push_back({pair->second, pair->second});
     }
   }
-  CharacterSet result = *this;
-  result.add(others);
-  // Characters whose lower case is a letter that has an upper case of its own.
-  static constexpr char32_t kExtra[][2] = {
-      {'k', 0x212A}, {'s', 0x17F}, {0xE5, 0x212B}, {0x3C3, 0x3C2}, {0x3C9, 0x2126}};
-  for (const auto& [letter, extra] : kExtra) {
-    if (!result.contains(letter) && !result.contains(extra)) continue;
-    result.add(letter, letter);
-    result.add(extra, extra);
-    CharacterSet upper;
-    add_other_cases(letter, upper);
-    result.add(upper);
-  }
-  return result;
+  return of(std::move(ranges));
 }
 
 bool CharacterSet::contains(char32_t code) const {

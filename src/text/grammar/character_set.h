@@ -20,6 +20,8 @@ class CharacterSet {
   CharacterSet(std::initializer_list<CharacterRange> ranges);
 
   static CharacterSet all();
+  // In any order, also overlapping.
+  static CharacterSet of(std::vector<CharacterRange> ranges);
   // "L", "Lu", "Nd", ...: a general category or a group of them. Nothing for any other name.
   static std::optional<CharacterSet> of_category(std::string_view name);
   // White_Space.

@@ -225,7 +225,7 @@ class Parser {
   ExpressionId take_class() {
     const size_t begin = position_ - 1;
     const bool negated = take("^");
-    CharacterSet set;
+    std::vector<CharacterRange> ranges;
     while (peek() != ']') {
       if (done() || peek() == '\n') {
         position_ = begin;
@@ -238,10 +238,11 @@ class Parser {
         last = take_character();
         if (last < first) fail("a range that ends before it begins");
       }
-      set.add(CharacterSet{{first, last}});
-      grammar_.budget().spend(1 + int64_t(set.ranges().size()));
+      ranges.push_back({first, last});
     }
     ++position_;
+    grammar_.budget().spend(4 * int64_t(ranges.size()));
+    const CharacterSet set = CharacterSet::of(std::move(ranges));
     return grammar_.characters(negated ? set.complement() : set);
   }
 

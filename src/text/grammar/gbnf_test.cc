@@ -87,6 +87,8 @@ TEST(Gbnf, ErrorsNameThePlace) {
 TEST(Gbnf, HostileGrammarsAreBounded) {
   refusal("root ::= " + std::string(60'000, '('), ErrorCode::kLimit);
   refusal("root ::= ((\"a\"{1000}){1000}){1000}", ErrorCode::kLimit);
+  refusal("root ::= (a{1,500} \"x\"){500}\na ::= [^a-z]", ErrorCode::kLimit);
+  refusal("root ::= ([α-ω一-龥]{1,300} | [а-я]{1,300} \"x\"){300}", ErrorCode::kLimit);
   std::string doubling = "root ::= r0\n";
   for (int i = 0; i < 60; ++i) {
     doubling += "r" + std::to_string(i) + " ::= r" + std::to_string(i + 1) + " r" +
@@ -101,6 +103,12 @@ TEST(Gbnf, HostileGrammarsAreBounded) {
   }
   chain += "r5000 ::= \"x\"";
   EXPECT_TRUE(grammar_matches(chain, std::string(5'000, '(') + "x" + std::string(5'000, ')')));
+  // Rules of which each can end only by way of the one before.
+  std::string circle = "root ::= r0\nr0 ::= \"c\" r1999 \"d\" | \"e\"\n";
+  for (int i = 1; i < 2'000; ++i) {
+    circle += "r" + std::to_string(i) + " ::= \"a\" r" + std::to_string(i - 1) + " \"b\"\n";
+  }
+  EXPECT_TRUE(grammar_matches(circle, "e"));
   // Every reading of n letters is one of exponentially many, yet few places hold them all.
   EXPECT_TRUE(grammar_matches("root ::= \"a\" root \"b\"? | \"a\"", std::string(200, 'a')));
 }

@@ -31,7 +31,7 @@ ExpressionId Grammar::add(Expression expression, std::string_view key) {
     expression.depth = std::max(expression.depth, expressions_[part].depth + 1);
   }
   full += key;
-  budget_.spend(int64_t(full.size() / 8));
+  budget_.spend(2 + int64_t(full.size() / 8));
   const auto [entry, fresh] = known_.try_emplace(std::move(full), ExpressionId(size()));
   if (!fresh) return entry->second;
   const GrammarLimits& limits = budget_.limits();
@@ -69,6 +69,16 @@ ExpressionId Grammar::characters(const CharacterSet& set) {
     sets_.push_back(set);
   }
   return id;
+}
+
+const Utf8Automaton& Grammar::utf8_of(const Expression& e) {
+  if (utf8_.size() <= e.index) utf8_.resize(sets_.size());
+  Utf8Automaton& automaton = utf8_[e.index];
+  if (automaton.begins.empty()) {
+    budget_.spend(8 * int64_t(sets_[e.index].ranges().size()));
+    automaton = utf8_automaton(sets_[e.index]);
+  }
+  return automaton;
 }
 
 ExpressionId Grammar::sequence(std::vector<ExpressionId> parts) {

@@ -10,6 +10,7 @@
 #include "text/grammar/automaton.h"
 #include "text/grammar/budget.h"
 #include "text/grammar/character_set.h"
+#include "text/grammar/utf8_automaton.h"
 
 namespace minim {
 
@@ -69,6 +70,8 @@ class Grammar {
   const Expression& operator[](ExpressionId id) const { return expressions_[id]; }
   const std::string& literal_bytes(const Expression& e) const { return literals_[e.index]; }
   const CharacterSet& character_set(const Expression& e) const { return sets_[e.index]; }
+  // Made when first asked for.
+  const Utf8Automaton& utf8_of(const Expression& e);
   const Automaton& automaton_of(const Expression& e) const { return automata_[e.index]; }
   size_t size() const { return expressions_.size(); }
 
@@ -83,6 +86,7 @@ class Grammar {
   std::unordered_map<std::string, ExpressionId> known_;
   std::vector<std::string> literals_;
   std::vector<CharacterSet> sets_;
+  std::vector<Utf8Automaton> utf8_;  // by set, as far as asked for
   std::vector<Automaton> automata_;
   std::vector<Rule> rules_;
   ExpressionId start_ = kNothing;

@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <unordered_map>
 #include <vector>
 
 #include "text/grammar/grammar.h"
+#include "text/grammar/key_index.h"
 
 namespace minim {
 
@@ -44,7 +43,7 @@ class Nfa {
   void add_free(State state, State target) { add_link(state, {Kind::kFree, 0, 0, 0, target, 0}); }
   State build_new(ExpressionId expression, State next, State self);
   State build_literal(std::string_view bytes, State next);
-  State build_characters(const CharacterSet& set, State next, State self);
+  State build_characters(const Utf8Automaton& characters, State next, State self);
   State build_repeat(ExpressionId part, uint32_t min, uint32_t max, State next);
   State build_automaton(const Automaton& automaton, State next);
   State bytes_to(ByteRange range, State target);
@@ -54,8 +53,9 @@ class Nfa {
   const std::vector<bool>& nullable_;
   std::vector<uint32_t> heads_;
   std::vector<Link> links_;
-  std::unordered_map<uint64_t, State> built_;
-  std::unordered_map<uint64_t, State> tails_;  // shared ends of UTF-8 sequences
+  KeyIndex built_;
+  KeyIndex tails_;             // states with one link, by that
+  std::vector<State> places_;  // of a character's nodes
   uint32_t depth_ = 0;
 };
 

@@ -248,15 +248,19 @@ CharacterSet take_escape(RegexCursor& cursor, bool in_class) {
   return single(c);
 }
 
-CharacterSet take_class(RegexCursor& cursor, bool case_insensitive) {
+CharacterSet take_class(RegexCursor& cursor, bool case_insensitive, Budget& budget) {
   const bool negated = cursor.take("^");
-  CharacterSet set;
+  std::vector<CharacterRange> ranges;
+  const auto add = [&](const CharacterSet& part) {
+    budget.spend(4 + 4 * int64_t(part.ranges().size()));
+    ranges.insert(ranges.end(), part.ranges().begin(), part.ranges().end());
+  };
   for (bool first = true;; first = false) {
     if (cursor.done()) cursor.fail("a class of characters without its ]");
     // A bracket that comes first is meant, but in ECMA-262.
     if (cursor.looking_at("]") && (!first || cursor.ecma())) break;
     if (!cursor.ecma() && cursor.take("[:")) {
-      set.add(take_posix(cursor));
+      add(take_posix(cursor));
       continue;
     }
     const auto take_one = [&] {
@@ -267,7 +271,7 @@ CharacterSet take_class(RegexCursor& cursor, bool case_insensitive) {
     const size_t before = cursor.position();
     if (!cursor.take("-") || cursor.looking_at("]")) {
       cursor.set_position(before);
-      set.add(low);
+      add(low);
       continue;
     }
     const CharacterSet high = take_one();
@@ -277,9 +281,11 @@ CharacterSet take_class(RegexCursor& cursor, bool case_insensitive) {
     if (!is_single(low) || !is_single(high)) cursor.fail("a range between classes");
     const char32_t from = low.ranges()[0].first, to = high.ranges()[0].first;
     if (from > to) cursor.fail("a range that ends before it begins");
-    set.add(CharacterSet{{from, to}});
+    add(CharacterSet{{from, to}});
   }
   cursor.take("]");
+  budget.spend(2 * int64_t(ranges.size()));
+  CharacterSet set = CharacterSet::of(std::move(ranges));
   if (case_insensitive) set = set.with_both_cases();
   return negated ? set.complement() : set;
 }

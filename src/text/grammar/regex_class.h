@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "text/grammar/budget.h"
 #include "text/grammar/character_set.h"
 #include "text/grammar/regex_grammar.h"
 
@@ -47,7 +48,7 @@ class RegexCursor {
 // kFormat, and kUnsupported for escapes that stand for no character.
 CharacterSet take_escape(RegexCursor& cursor, bool in_class);
 // [...], after its opening bracket.
-CharacterSet take_class(RegexCursor& cursor, bool case_insensitive);
+CharacterSet take_class(RegexCursor& cursor, bool case_insensitive, Budget& budget);
 // What . stands for.
 CharacterSet dot(RegexDialect dialect, bool matches_line_ends);
 

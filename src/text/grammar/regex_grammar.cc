@@ -45,6 +45,7 @@ class Parser {
     bool dot_matches_line_ends = false;
   };
   static constexpr int kDepthMax = 150;
+  static constexpr int64_t kCasesSteps = 4'000;  // of every character with another case
 
   Anchored plain(ExpressionId expression) const {
     Anchored result = kEmptyText;
@@ -134,11 +135,31 @@ class Parser {
     return choices.size() == 1 ? choices[0] : either(choices);
   }
 
+  // Letters one after the other are one literal: less to keep.
+  ExpressionId sequence_of(const std::vector<ExpressionId>& run) {
+    std::vector<ExpressionId> parts;
+    std::string letters;
+    const auto flush = [&] {
+      parts.push_back(grammar_.literal(letters));
+      letters.clear();
+    };
+    for (const ExpressionId id : run) {
+      if (grammar_[id].kind == Grammar::Kind::kLiteral) {
+        letters += grammar_.literal_bytes(grammar_[id]);
+      } else {
+        flush();
+        parts.push_back(id);
+      }
+    }
+    flush();
+    return grammar_.sequence(std::move(parts));
+  }
+
   Anchored take_sequence() {
     std::vector<ExpressionId> run;  // what has no anchors
     Anchored result = kEmptyText;
     const auto flush = [&] {
-      if (!run.empty()) result = join(result, plain(grammar_.sequence(std::move(run))));
+      if (!run.empty()) result = join(result, plain(sequence_of(run)));
       run.clear();
     };
     while (!cursor_.done() && !cursor_.looking_at("|") && !cursor_.looking_at(")")) {
@@ -224,7 +245,7 @@ class Parser {
   }
 
   ExpressionId one_of(const CharacterSet& set) {
-    grammar_.budget().spend(int64_t(set.ranges().size()));
+    grammar_.budget().spend(4 * int64_t(set.ranges().size()));
     return grammar_.characters(set);
   }
 
@@ -235,8 +256,8 @@ class Parser {
                                       Grammar::kNothing};
     if (cursor_.take("(")) return take_group();
     if (cursor_.take("[")) {
-      grammar_.budget().spend(flags_.case_insensitive ? 20'000 : 10);
-      return plain(one_of(take_class(cursor_, flags_.case_insensitive)));
+      grammar_.budget().spend(flags_.case_insensitive ? kCasesSteps : 10);
+      return plain(one_of(take_class(cursor_, flags_.case_insensitive, grammar_.budget())));
     }
     if (cursor_.take(".")) {
       return plain(one_of(dot(cursor_.dialect(), flags_.dot_matches_line_ends)));
@@ -248,7 +269,7 @@ class Parser {
     if (!cursor_.ecma() && cursor_.take("z")) return kEnd;
     CharacterSet set = take_escape(cursor_, false);
     if (flags_.case_insensitive) {
-      grammar_.budget().spend(20'000);
+      grammar_.budget().spend(kCasesSteps);
       set = set.with_both_cases();
     }
     return plain(one_of(set));

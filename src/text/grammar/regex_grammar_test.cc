@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "text/grammar/compiled_grammar.h"
 #include "text/grammar/testing/grammar_matches.h"
+#include "text/utf8.h"
 
 namespace minim {
 namespace {
@@ -145,12 +146,38 @@ TEST(RegexGrammar, RefusesByName) {
   EXPECT_NE(refusal("[^\\x00-\\x{10FFFF}]", ErrorCode::kFormat).find("no text"), std::string::npos);
 }
 
+std::string repeated(std::string_view text, size_t count) {
+  std::string result;
+  for (size_t i = 0; i < count; ++i) result += text;
+  return result;
+}
+
+// What grows with the square of a pattern would pass no bound on its length.
+TEST(RegexGrammar, LongClassesTakeLinearlyManySteps) {
+  const auto steps = [](size_t count) {
+    std::string letters;
+    for (size_t i = 0; i < count; ++i) append_utf8(char32_t(0x9FFF - 2 * i), letters);
+    return double(compile("[" + letters + "]")->compile_steps());
+  };
+  EXPECT_LT(steps(8'000), 2.5 * steps(4'000));
+  EXPECT_TRUE(regex_matches("[" + repeated("zy", 40'000) + "]", "y"));
+}
+
 TEST(RegexGrammar, HostilePatternsAreBounded) {
   refusal(std::string(60'000, '('), ErrorCode::kLimit);
   refusal("((((a{1000}){1000}){1000}){1000})", ErrorCode::kLimit);
   refusal("(.*a.{30})", ErrorCode::kLimit);
   refusal("a{99999999}", ErrorCode::kLimit);
   refusal("(\\pL{1,500}x){500}", ErrorCode::kLimit);
+  refusal("[\\pL\\pN\\pP]{50000}", ErrorCode::kLimit);
+  refusal("(\\pL{1,30}[x\\pN]{1,30}){1,30}", ErrorCode::kLimit);
+  refusal("(\\pL|\\pM|\\pN|\\pP|\\pS|\\pZ|\\pC){2000}", ErrorCode::kLimit);
+  refusal("((a?){200}b?){200}", ErrorCode::kLimit);
+  refusal("(a|b)*a(a|b){18}", ErrorCode::kLimit);
+  refusal("(?i)" + repeated("[\\pL\\pN]", 2'000), ErrorCode::kLimit);
+  refusal("[" + repeated("\\pL\\PL", 20'000) + "]", ErrorCode::kLimit);
+  refusal("(a{2})*|(a{3})*|(a{5})*|(a{7})*|(a{11})*|(a{13})*|(a{17})*|(a{19})*", ErrorCode::kLimit);
+  refusal(std::string(200'000, 'a'), ErrorCode::kLimit);
   const auto grammar = compile("(a+)+b");
   EXPECT_LE(grammar->state_count(), 4u);
   EXPECT_FALSE(matches(*grammar, std::string(100'000, 'a')));

@@ -144,6 +144,7 @@ std::shared_ptr<TokenGrammar> TokenGrammar::make(Grammar grammar,
   std::shared_ptr<TokenGrammar> result(
       new TokenGrammar(std::move(compiled), std::move(tries), mask_bytes_max));
   if ((result->grammar_->bytes() & ~result->tries_->single_bytes()).any()) {
+    budget.spend(result->grammar_->compile_steps());
     result->find_live_states(budget);
   }
   return result;

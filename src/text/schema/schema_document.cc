@@ -47,9 +47,20 @@ bool has_scheme(std::string_view uri) {
   return end != std::string_view::npos && end > 0 && uri[end] == ':';
 }
 
+// Joining takes time by the square of it.
+void check_uri(std::string_view uri) {
+  constexpr size_t kUriBytesMax = 4096;
+  if (uri.size() <= kUriBytesMax) return;
+  throw Error(ErrorCode::kLimit,
+              fmt::format("schema: the identifier '{}...' has {} bytes, at most {} are allowed",
+                          uri.substr(0, 40), uri.size(), kUriBytesMax));
+}
+
 // A reference seen from `base` (RFC 3986, section 5.2, for bases without queries). Neither has a
 // fragment.
 std::string join_uri(const std::string& base, const std::string& reference) {
+  check_uri(base);
+  check_uri(reference);
   if (reference.empty()) return base;
   if (has_scheme(reference)) return reference;
   const size_t scheme_end = has_scheme(base) ? base.find(':') + 1 : 0;

@@ -179,12 +179,57 @@ TEST(Schema, RefusesByNameAndPath) {
   }
 }
 
+std::string repeated(std::string_view text, size_t count) {
+  std::string result;
+  for (size_t i = 0; i < count; ++i) result += text;
+  return result;
+}
+
+// A list of `count` of these, each with its own number for %.
+std::string numbered(int count, const std::string& item) {
+  std::string result;
+  for (int i = 0; i < count; ++i) {
+    const size_t at = item.find('%');
+    result += i > 0 ? "," : "";
+    result += at == std::string::npos
+                  ? item
+                  : item.substr(0, at) + std::to_string(i) + item.substr(at + 1);
+  }
+  return result;
+}
+
+// What grows with the square of a list would pass no bound on its length.
+TEST(Schema, LongListsTakeLinearlyManySteps) {
+  for (const char* item : {R"("value %")", "%", R"({"a":%})"}) {
+    const auto steps = [&](int count) {
+      return double(compile(R"({"enum":[)" + numbered(count, item) + "]}")->compile_steps());
+    };
+    EXPECT_LT(steps(6'000), 2.5 * steps(3'000)) << item;
+  }
+}
+
 TEST(Schema, HostileSchemasAreBounded) {
   std::string deep = "{}";
   for (int i = 0; i < 150; ++i) deep = R"({"items":)" + deep + "}";
   refusal(deep, ErrorCode::kLimit);
   refusal(std::string(100'000, '['), ErrorCode::kLimit);
   refusal(R"({"type":"string","pattern":"^(a?){5000}.*b.{30}$"})", ErrorCode::kLimit);
+  refusal(R"({"type":"string","pattern":"(\\p{L}{1,500}x){500}"})", ErrorCode::kLimit);
+  refusal(R"({"type":"string","pattern":"a.{20}b"})", ErrorCode::kLimit);
+  refusal(R"({"type":"string","minLength":20,"format":"uri","pattern":"a.{12}b"})",
+          ErrorCode::kLimit);
+  refusal(R"({"propertyNames":{"pattern":"^\\p{L}{1,200}$"},"maxProperties":50})",
+          ErrorCode::kLimit);
+  refusal(R"({"items":{"items":{},"maxItems":100000},"maxItems":100000})", ErrorCode::kLimit);
+  refusal(R"({"$id":"http://a/)" + repeated("./", 100'000) + R"("})", ErrorCode::kLimit);
+  refusal(R"({"properties":{)" + numbered(12'000, R"("%":{})") + "}}", ErrorCode::kLimit);
+  refusal(R"({"enum":[)" + numbered(10'000, "%") + R"(],"anyOf":[)" +
+              numbered(250, R"({"minimum":%})") + "]}",
+          ErrorCode::kLimit);
+  refusal(
+      R"({"allOf":[)" + numbered(10'000, "{}") + R"(],"anyOf":[)" + numbered(1'000, "{}") + "]}",
+      ErrorCode::kLimit);
+  compile(R"({"type":"string","maxLength":1000000})");
   std::string doubling = R"({"$ref":"#/$defs/d0","$defs":{)";
   for (int i = 0; i < 40; ++i) {
     const std::string next = R"({"$ref":"#/$defs/d)" + std::to_string(i + 1) + "\"}";

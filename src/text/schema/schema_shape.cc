@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "text/grammar/regex_grammar.h"
 #include "text/schema/shape_reader.h"
 #include "text/schema/string_language.h"
+#include "text/schema/value_set.h"
 #include "text/utf8.h"
 
 namespace minim {
@@ -80,8 +82,11 @@ const std::vector<SchemaShape>& SchemaShapes::of(const Conjunction& schemas) {
 
 void SchemaShapes::expand(std::vector<Pending> pending, SchemaShape shape,
                           std::vector<SchemaShape>& out) {
-  grammar_.budget().spend(200);
+  // What is copied on the way counts.
+  grammar_.budget().spend(200 + (shape.values ? 8 * int64_t(shape.values->size()) : 0) +
+                          8 * int64_t(shape.excluded.size() + shape.required.size()));
   while (!pending.empty()) {
+    grammar_.budget().spend(20 + int64_t(pending.back().path.size()));
     const Pending at = std::move(pending.back());
     pending.pop_back();
     const OrderedJson& schema = *at.schema;
@@ -147,6 +152,7 @@ void SchemaShapes::branch(const Pending& at, const std::vector<Pending>& pending
                                                    "than {} cases",
                                                    kBranchesMax));
       }
+      grammar_.budget().spend(24 * int64_t(pending.size()));
       std::vector<Pending> rest = pending;
       rest.push_back({&first, at.path});
       rest.push_back({&second, at.path});
@@ -162,6 +168,7 @@ void SchemaShapes::check_one_of(const Pending& at, const std::vector<Pending>& p
   const OrderedJson& parts = schema["oneOf"];
   std::vector<std::vector<SchemaShape>> cases(parts.size());
   for (size_t i = 0; i < parts.size(); ++i) {
+    grammar_.budget().spend(24 * int64_t(pending.size()));
     std::vector<Pending> rest = pending;
     rest.push_back({&parts[i], at.path});
     expand(std::move(rest), shape, cases[i]);
@@ -182,17 +189,17 @@ void SchemaShapes::check_one_of(const Pending& at, const std::vector<Pending>& p
 // Values are checked against everything else now, so that nothing else is left to say.
 void SchemaShapes::apply_values(SchemaShape& shape) {
   if (!shape.values) return;
+  const std::vector<OrderedJson> values = *std::exchange(shape.values, std::nullopt);
   std::vector<OrderedJson> kept;
-  SchemaShape others = shape;
-  others.values.reset();
-  for (const OrderedJson& value : *shape.values) {
-    const std::optional<bool> valid = fits(value, others);
+  ValueSet known(grammar_.budget());
+  for (const OrderedJson& value : values) {
+    const std::optional<bool> valid = fits(value, shape);
     if (!valid) {
       throw Error(ErrorCode::kUnsupported,
                   "schema: 'enum' or 'const' with lists or objects beside other keywords for them "
                   "is not supported");
     }
-    if (*valid && std::find(kept.begin(), kept.end(), value) == kept.end()) kept.push_back(value);
+    if (*valid && known.insert(value)) kept.push_back(value);
   }
   shape.kinds = 0;
   for (const OrderedJson& value : kept) shape.kinds |= kind_of(value);
@@ -200,7 +207,7 @@ void SchemaShapes::apply_values(SchemaShape& shape) {
 }
 
 std::optional<bool> SchemaShapes::fits(const OrderedJson& value, const SchemaShape& shape) {
-  grammar_.budget().spend(20);
+  grammar_.budget().spend(20 + (shape.values ? int64_t(shape.values->size()) : 0));
   if ((shape.kinds & kind_of(value)) == 0) return false;
   if (shape.values &&
       std::find(shape.values->begin(), shape.values->end(), value) == shape.values->end()) {
@@ -214,6 +221,7 @@ std::optional<bool> SchemaShapes::fits(const OrderedJson& value, const SchemaSha
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
     const uint32_t length = character_count(text);
+    grammar_.budget().spend(int64_t(text.size() / 8) + int64_t(shape.excluded.size()));
     if (length < shape.length_min || length > shape.length_max) return false;
     if (std::find(shape.excluded.begin(), shape.excluded.end(), value) != shape.excluded.end()) {
       return false;
@@ -245,6 +253,7 @@ std::optional<bool> SchemaShapes::fits(const OrderedJson& value, const SchemaSha
 }
 
 bool SchemaShapes::are_disjoint(const SchemaShape& a, const SchemaShape& b, int depth) {
+  grammar_.budget().spend(20);
   const uint8_t both = a.kinds & b.kinds;
   if (both == 0) return true;
   for (const auto& [one, other] : {std::pair(&a, &b), std::pair(&b, &a)}) {
@@ -325,6 +334,7 @@ Conjunction SchemaShapes::property(const SchemaShape& shape, const std::string& 
   for (const OrderedJson* schema : shape.objects) {
     bool named = false;
     if (const OrderedJson* properties = keyword(*schema, "properties")) {
+      grammar_.budget().spend(1 + int64_t(properties->size() / 4));  // names are not indexed
       if (const OrderedJson* own = keyword(*properties, name); own != nullptr) {
         add(result, *own);
         named = true;

@@ -76,6 +76,7 @@ class SchemaShapes {
 
   static bool is_false(const Conjunction& schemas);
   const SchemaDocument& document() const { return document_; }
+  Budget& budget() const { return grammar_.budget(); }
   [[noreturn]] void refuse(const OrderedJson& schema, const std::string& keyword,
                            const std::string& why) const;
 

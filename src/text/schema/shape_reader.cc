@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "text/schema/string_formats.h"
+#include "text/schema/value_set.h"
 
 namespace minim {
 namespace {
@@ -97,9 +98,9 @@ class Reader {
       shape_.values = values;
       return;
     }
-    std::erase_if(*shape_.values, [&](const OrderedJson& known) {
-      return std::find(values.begin(), values.end(), known) == values.end();
-    });
+    ValueSet both(shapes_.budget());
+    for (const OrderedJson& value : values) both.insert(value);
+    std::erase_if(*shape_.values, [&](const OrderedJson& known) { return !both.contains(known); });
   }
 
   // OpenAPI's: null is valid besides what the other keywords say.

@@ -22,9 +22,9 @@ constexpr Escape kEscapes[] = {{'"', '"'},  {'\\', '\\'}, {'b', '\b'}, {'f', '\f
 constexpr uint32_t kPiece = 256;
 
 ExpressionId hex(Grammar& grammar, std::string_view firsts) {
-  CharacterSet set;
-  for (const char c : firsts) set.add(CharacterSet{{char32_t(c), char32_t(c)}});
-  return grammar.characters(set);
+  std::vector<CharacterRange> ranges;
+  for (const char c : firsts) ranges.push_back({char32_t(c), char32_t(c)});
+  return grammar.characters(CharacterSet::of(std::move(ranges)));
 }
 
 // One character as strings of known length hold it.
