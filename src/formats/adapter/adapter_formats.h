@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "formats/adapter/adapter_file.h"
+#include "formats/safetensors/safetensors_reader.h"
 
 namespace minim {
 
@@ -18,5 +19,8 @@ AdapterFile read_gguf_adapter(const Path& path, const ModelFile& file);
 void save_gguf_adapter(const Path& target, const AdapterFile& adapter);
 // `folder` holds adapter_config.json and adapter_model.safetensors.
 AdapterFile open_peft_adapter(const Path& folder, const AdapterBase& base);
+// The same from the text of the one and the tensors of the other.
+AdapterFile read_peft_adapter(const Path& folder, std::string_view config,
+                              const SafetensorsSources& tensors, const AdapterBase& base);
 
 }  // namespace minim

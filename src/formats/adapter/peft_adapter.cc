@@ -16,6 +16,7 @@
 namespace minim {
 namespace {
 
+constexpr const char* kConfigName = "adapter_config.json";
 constexpr size_t kConfigBytesMax = size_t{1} << 20;
 
 struct Module {
@@ -40,13 +41,11 @@ struct Tensors {
 
 class PeftReader {
  public:
-  PeftReader(const Path& folder, const AdapterBase& base)
-      : folder_(folder), base_(base), config_(read_config(folder)) {}
+  PeftReader(const Path& folder, std::string_view config, const AdapterBase& base)
+      : folder_(folder), base_(base), config_(parse_config(folder / kConfigName, config)) {}
 
-  AdapterFile read() {
+  AdapterFile read(const SafetensorsSources& sources) {
     check_config();
-    const SafetensorsSources sources =
-        list_tensors(SafetensorsFile::open(folder_ / "adapter_model.safetensors"));
     std::map<std::string, Tensors> modules;
     for (const auto& [name, source] : sources) sort(name, source, modules);
 
@@ -59,9 +58,7 @@ class PeftReader {
   }
 
  private:
-  static HfConfig read_config(const Path& folder) {
-    const Path path = folder / "adapter_config.json";
-    const std::string text = read_file(path);
+  static HfConfig parse_config(const Path& path, std::string_view text) {
     return HfConfig(parse_json(text, path.string(), {.bytes_max = kConfigBytesMax}), path.string());
   }
 
@@ -214,7 +211,14 @@ class PeftReader {
 }  // namespace
 
 AdapterFile open_peft_adapter(const Path& folder, const AdapterBase& base) {
-  return PeftReader(folder, base).read();
+  const std::string config = read_file(folder / kConfigName, kConfigBytesMax);
+  const auto tensors = SafetensorsFile::open(folder / "adapter_model.safetensors");
+  return read_peft_adapter(folder, config, list_tensors(tensors), base);
+}
+
+AdapterFile read_peft_adapter(const Path& folder, std::string_view config,
+                              const SafetensorsSources& tensors, const AdapterBase& base) {
+  return PeftReader(folder, config, base).read(tensors);
 }
 
 }  // namespace minim

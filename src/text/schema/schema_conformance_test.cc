@@ -114,7 +114,8 @@ TEST(SchemaConformance, OfficialSuite) {
         grammar = compile_grammar(schema_grammar(schema, {JsonSpacing::kCompact}));
       } catch (const Error& error) {
         // A schema that nothing satisfies is refused as well; its tests are all invalid.
-        if (std::string_view(error.what()) == "grammar: no text matches it") {
+        const std::string_view message = error.what();
+        if (message == "grammar: no text matches it" || message.find("no value is valid") == 8) {
           for (const OrderedJson& test : group["tests"]) EXPECT_FALSE(test["valid"].get<bool>());
           checked += int(group["tests"].size());
           ++compiled_count;

@@ -29,7 +29,14 @@ class Compiler {
     make_spacing();
   }
 
-  ExpressionId run() { return value({&document_.root()}); }
+  ExpressionId run() {
+    const ExpressionId all = value({&document_.root()});
+    if (all != Grammar::kNothing) return all;
+    throw Error(ErrorCode::kFormat,
+                fmt::format("schema: no value is valid by it: {}",
+                            impossible_ == "#" ? "its keywords contradict each other"
+                                               : "nothing fits " + impossible_));
+  }
 
  private:
   void make_spacing() {
@@ -58,7 +65,11 @@ class Compiler {
   // A rule for each set of schemas, so that they may recur.
   ExpressionId value(const Conjunction& schemas) {
     const auto known = rules_.find(schemas);
-    if (known != rules_.end()) return grammar_.rule(known->second);
+    if (known != rules_.end()) {
+      const Grammar::Rule& rule = grammar_.rules()[known->second];
+      const bool is_nothing = rule.defined && rule.body == Grammar::kNothing;
+      return is_nothing ? Grammar::kNothing : grammar_.rule(known->second);
+    }
     const RuleId rule =
         grammar_.add_rule(schemas.empty() ? "any value" : document_.path(*schemas[0]));
     rules_.emplace(schemas, rule);
@@ -71,8 +82,16 @@ class Compiler {
     const std::vector<SchemaShape> shapes = shapes_.of(schemas);
     for (const SchemaShape& shape : shapes) choices.push_back(of_shape(shape));
     --depth_;
-    grammar_.define(rule, grammar_.choice(std::move(choices)));
-    return grammar_.rule(rule);
+    const ExpressionId body = grammar_.choice(std::move(choices));
+    grammar_.define(rule, body);
+    if (body != Grammar::kNothing) return grammar_.rule(rule);
+    note_impossible(grammar_.rules()[rule].name);
+    return body;
+  }
+
+  // What is inside of `path` is why nothing fits it.
+  void note_impossible(const std::string& path) {
+    if (!impossible_.starts_with(path + "/")) impossible_ = path;
   }
 
   ExpressionId of_shape(const SchemaShape& shape) {
@@ -342,6 +361,7 @@ class Compiler {
   ExpressionId inside_ = Grammar::kEmpty, after_sign_ = Grammar::kEmpty;
   ExpressionId comma_ = Grammar::kEmpty, colon_ = Grammar::kEmpty;
   std::map<Conjunction, RuleId> rules_;
+  std::string impossible_ = "#";  // the last schema that nothing fits, the innermost of several
   int depth_ = 0;
 };
 

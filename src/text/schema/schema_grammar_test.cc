@@ -27,9 +27,10 @@ void expect(std::string_view schema, std::initializer_list<std::string_view> val
     EXPECT_FALSE(testing::matches(*grammar, text)) << text;
 }
 
-std::string refusal(std::string_view schema, ErrorCode code = ErrorCode::kUnsupported) {
+std::string refusal(std::string_view schema, ErrorCode code = ErrorCode::kUnsupported,
+                    const GrammarLimits& limits = {}) {
   try {
-    compile(schema);
+    compile_grammar(parse_schema_grammar(schema, kCompact, limits));
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), code) << error.what();
     return error.what();
@@ -143,6 +144,23 @@ TEST(Schema, References) {
             std::string::npos);
 }
 
+// An optional part that nothing fits is left out; a required one leaves nothing.
+TEST(Schema, WhatNothingFitsIsNamed) {
+  expect(R"({"type":"object","properties":{"a":{"type":"array","enum":["x"]},"b":{"type":"null"}},
+            "additionalProperties":false})",
+         {"{}", R"({"b":null})"}, {R"({"a":"x"})", R"({"a":[]})"});
+  const char* const required = R"({"type":"object","properties":{
+      "c":{"type":"integer","enum":["y"]},
+      "a":{"type":"object","properties":{"b":{"type":"array","enum":["x"]}},"required":["b"]}},
+      "required":["a"]})";
+  EXPECT_NE(refusal(required, ErrorCode::kFormat).find("nothing fits #/properties/a/properties/b"),
+            std::string::npos);
+  EXPECT_NE(refusal("false", ErrorCode::kFormat).find("contradict"), std::string::npos);
+  EXPECT_NE(refusal(R"({"type":"array","items":false,"minItems":1})", ErrorCode::kFormat)
+                .find("no value is valid"),
+            std::string::npos);
+}
+
 TEST(Schema, Spacing) {
   const char* const schema = R"({"type":"object","properties":{"a":{"type":"array",
       "items":{"type":"integer"}}},"required":["a"],"additionalProperties":false})";
@@ -208,27 +226,28 @@ TEST(Schema, LongListsTakeLinearlyManySteps) {
   }
 }
 
+// With a tenth of the steps: it is their number that is bounded.
+void refuse_within_limits(std::string_view schema) {
+  refusal(schema, ErrorCode::kLimit, {.steps_max = 300'000, .states_max = 10'000});
+}
+
 TEST(Schema, HostileSchemasAreBounded) {
   std::string deep = "{}";
   for (int i = 0; i < 150; ++i) deep = R"({"items":)" + deep + "}";
-  refusal(deep, ErrorCode::kLimit);
-  refusal(std::string(100'000, '['), ErrorCode::kLimit);
-  refusal(R"({"type":"string","pattern":"^(a?){5000}.*b.{30}$"})", ErrorCode::kLimit);
-  refusal(R"({"type":"string","pattern":"(\\p{L}{1,500}x){500}"})", ErrorCode::kLimit);
-  refusal(R"({"type":"string","pattern":"a.{20}b"})", ErrorCode::kLimit);
-  refusal(R"({"type":"string","minLength":20,"format":"uri","pattern":"a.{12}b"})",
-          ErrorCode::kLimit);
-  refusal(R"({"propertyNames":{"pattern":"^\\p{L}{1,200}$"},"maxProperties":50})",
-          ErrorCode::kLimit);
-  refusal(R"({"items":{"items":{},"maxItems":100000},"maxItems":100000})", ErrorCode::kLimit);
-  refusal(R"({"$id":"http://a/)" + repeated("./", 100'000) + R"("})", ErrorCode::kLimit);
-  refusal(R"({"properties":{)" + numbered(12'000, R"("%":{})") + "}}", ErrorCode::kLimit);
-  refusal(R"({"enum":[)" + numbered(10'000, "%") + R"(],"anyOf":[)" +
-              numbered(250, R"({"minimum":%})") + "]}",
-          ErrorCode::kLimit);
-  refusal(
-      R"({"allOf":[)" + numbered(10'000, "{}") + R"(],"anyOf":[)" + numbered(1'000, "{}") + "]}",
-      ErrorCode::kLimit);
+  refuse_within_limits(deep);
+  refuse_within_limits(std::string(100'000, '['));
+  refuse_within_limits(R"({"type":"string","pattern":"^(a?){5000}.*b.{30}$"})");
+  refuse_within_limits(R"({"type":"string","pattern":"(\\p{L}{1,500}x){500}"})");
+  refuse_within_limits(R"({"type":"string","pattern":"a.{20}b"})");
+  refuse_within_limits(R"({"type":"string","minLength":20,"format":"uri","pattern":"a.{12}b"})");
+  refuse_within_limits(R"({"propertyNames":{"pattern":"^\\p{L}{1,200}$"},"maxProperties":50})");
+  refuse_within_limits(R"({"items":{"items":{},"maxItems":100000},"maxItems":100000})");
+  refuse_within_limits(R"({"$id":"http://a/)" + repeated("./", 100'000) + R"("})");
+  refuse_within_limits(R"({"properties":{)" + numbered(12'000, R"("%":{})") + "}}");
+  refuse_within_limits(R"({"enum":[)" + numbered(10'000, "%") + R"(],"anyOf":[)" +
+                       numbered(250, R"({"minimum":%})") + "]}");
+  refuse_within_limits(R"({"allOf":[)" + numbered(10'000, "{}") + R"(],"anyOf":[)" +
+                       numbered(1'000, "{}") + "]}");
   compile(R"({"type":"string","maxLength":1000000})");
   std::string doubling = R"({"$ref":"#/$defs/d0","$defs":{)";
   for (int i = 0; i < 40; ++i) {
@@ -236,7 +255,7 @@ TEST(Schema, HostileSchemasAreBounded) {
     doubling += "\"d" + std::to_string(i) + R"(":{"anyOf":[{"minimum":)" + std::to_string(i) + "," +
                 next.substr(1) + "," + next + "]},";
   }
-  refusal(doubling + R"("d40":{}}})", ErrorCode::kLimit);
+  refuse_within_limits(doubling + R"("d40":{}}})");
 }
 
 }  // namespace
