@@ -33,9 +33,10 @@ std::map<std::string, Tensors> sort_tensors(const Path& path, const ModelFile& f
   std::map<std::string, Tensors> sorted;
   for (const TensorEntry& entry : file.tensors()) {
     const size_t dot = entry.name.rfind('.');
-    const std::string target = entry.name.substr(0, dot);
-    auto* place =
-        dot == std::string::npos ? nullptr : find_place(sorted[target], entry.name.substr(dot + 1));
+    const bool is_named = dot != std::string::npos && dot > 0;
+    auto* place = is_named ? find_place(sorted[entry.name.substr(0, dot)],
+                                        std::string_view(entry.name).substr(dot + 1))
+                           : nullptr;
     if (place == nullptr) {
       refuse(ErrorCode::kUnsupported, path,
              fmt::format("the tensor '{}' is no part of a LoRA or DoRA", printable(entry.name)));
