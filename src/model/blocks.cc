@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 
+#include "kernels/kernel_table.h"
 #include "model/adapter/adapt.h"
 
 namespace minim {
@@ -151,22 +152,28 @@ void attend(const Pass& pass, int layer) {
   options.soft_cap = pass.config.attention_soft_cap;
   options.window = pass.config.window(layer);
   Activations& a = pass.a;
-  const auto sequences = pass.batch.chunks;
   std::array<AttentionChunk, kAttentionChunksMax> chunks;
-  for (size_t done = 0; done < sequences.size();) {
-    const size_t count = std::min(sequences.size() - done, chunks.size());
-    for (size_t i = 0; i < count; ++i) {
-      const SequenceChunk& from = sequences[done + i];
-      chunks[i] = {from.cache,
-                   from.first_slot,
-                   a.key.row_range(from.begin, from.count),
-                   a.value.row_range(from.begin, from.count),
-                   a.query.row_range(from.begin, from.count),
-                   a.attended.row_range(from.begin, from.count)};
-    }
+  size_t count = 0;
+  const auto flush = [&] {
     attention(pass.context, layer, options, std::span(chunks).first(count));
-    done += count;
+    count = 0;
+  };
+  for (const SequenceChunk& from : pass.batch.chunks) {
+    // Few rows attend one by one, each as if it came alone; the first has the keys of all.
+    const int64_t step = from.count <= kernels::kFewRowsMax ? 1 : from.count;
+    for (int64_t row = 0; row < from.count; row += step) {
+      const int64_t begin = from.begin + row;
+      const int64_t stored = row == 0 ? from.count : 0;
+      chunks[count++] = {from.cache,
+                         from.first_slot + row,
+                         a.key.row_range(begin, stored),
+                         a.value.row_range(begin, stored),
+                         a.query.row_range(begin, step),
+                         a.attended.row_range(begin, step)};
+      if (count == chunks.size()) flush();
+    }
   }
+  if (count > 0) flush();
 }
 
 void add_linear_specs(int layer, std::string_view stem, int64_t rows, int64_t cols, Bias bias,

@@ -33,12 +33,16 @@ struct GenerationStatistics {
   int64_t generated_tokens = 0;
   int64_t dropped_tokens = 0;  // from the context, to make room
   int64_t decode_steps = 0;    // forward passes after the prompt's
-  int64_t decode_tokens = 0;   // that they computed
+  int64_t decode_tokens = 0;   // of the text, that they computed
   int64_t forced_tokens = 0;   // of the generated ones, those that a constraint left no choice in
+  int64_t guessed_tokens = 0;  // by speculation, computed beside those of the text
+  int64_t right_tokens = 0;    // of them, those that became the text
   double queue_seconds = 0;    // waiting for a turn
   double prompt_seconds = 0;   // reading the prompt: the time to the first token, without the queue
   double decode_seconds = 0;   // sampling included, rests of a governor not
   double mask_seconds = 0;     // of these, finding what a constraint allows
+  double draft_seconds = 0;    // of these, making guesses
+  double saved_seconds = 0;    // by the right guesses less what guessing took: an estimate
   double rest_seconds = 0;     // that a governor asked for
   // Of everything since start(), where an EnergyMeter was given.
   std::optional<Energy> energy;
@@ -51,6 +55,10 @@ struct GenerationStatistics {
   }
   double decode_rate() const {
     return decode_seconds > 0 ? static_cast<double>(decode_tokens) / decode_seconds : 0;
+  }
+  // How much longer it would have taken without guesses, estimated: above 1 they pay.
+  double speculation_gain() const {
+    return decode_seconds > 0 ? (decode_seconds + saved_seconds) / decode_seconds : 1;
   }
   // Joules for each token that was read or generated; nothing where the energy is not known.
   std::optional<double> joules_per_token() const;

@@ -12,6 +12,7 @@
 #include "runtime/generation_event.h"
 #include "runtime/overflow.h"
 #include "runtime/session_state.h"
+#include "runtime/speculation.h"
 #include "runtime/text_generator.h"
 #include "text/tokenizer.h"
 
@@ -36,6 +37,7 @@ struct JobRequest {
   std::vector<TokenId> tokens;  // to append; empty: go on from the logits of `state`
   // tokens_max of 0: only read.
   TextGeneratorOptions options;
+  SpeculationOptions speculation;  // changes how soon the text is said, and nothing of it
   int priority = 0;  // higher ones first
   OverflowPolicy overflow = OverflowPolicy::kError;
   ShiftOptions shift;  // with kShift

@@ -54,7 +54,7 @@ void JobBatch::plan(std::span<const std::unique_ptr<ScheduledJob>> jobs) {
     job->turn().last_served = clock_;
     parts_.push_back({job, share.tokens, candidates[share.candidate].generates, {}});
   }
-  // Those of few rows come first (model/batch.h). Of each there is one output at most.
+  // Those of few rows come first (model/batch.h), and of the others each has one output at most.
   std::stable_partition(parts_.begin(), parts_.end(),
                         [](const Part& part) { return part.tokens < kPromptTokensMin; });
 }
@@ -84,8 +84,8 @@ void JobBatch::fill() {
     for (int64_t i = 0; i < part.tokens; ++i) {
       positions_.push_back(static_cast<int32_t>(part.chunk.first_slot + i));
     }
-    if (part.job->wants_logits(part.tokens)) {
-      outputs_.push_back(static_cast<int32_t>(tokens_.size()) - 1);
+    for (int64_t i = part.job->outputs_of(part.tokens); i > 0; --i) {
+      outputs_.push_back(static_cast<int32_t>(static_cast<int64_t>(tokens_.size()) - i));
     }
     chunks_.push_back(part.chunk);
   }
@@ -93,6 +93,8 @@ void JobBatch::fill() {
 
 void JobBatch::forward() {
   const int64_t width = model_->config().vocabulary_size;
+  const size_t wanted = outputs_.size() * static_cast<size_t>(width);
+  if (logits_.size() < wanted) logits_.resize(wanted);  // guesses have logits too
   const Batch batch = {
       .tokens = tokens_, .positions = positions_, .chunks = chunks_, .outputs = outputs_};
   model_->forward(context_, batch, activations_,
@@ -103,13 +105,13 @@ void JobBatch::hand_out() {
   const auto width = static_cast<size_t>(model_->config().vocabulary_size);
   std::span<const float> rows = logits_;
   for (const Part& part : parts_) {
-    const bool wanted = part.job->wants_logits(part.tokens);
+    const size_t wanted = static_cast<size_t>(part.job->outputs_of(part.tokens)) * width;
     try {
-      part.job->computed(part.tokens, wanted ? rows.first(width) : std::span<const float>());
+      part.job->computed(part.tokens, rows.first(wanted));
     } catch (...) {
       part.job->fail(std::current_exception());
     }
-    if (wanted) rows = rows.subspan(width);
+    rows = rows.subspan(wanted);
   }
 }
 

@@ -44,7 +44,7 @@ class JobBatch {
   const std::shared_ptr<const Model> model_;
   const BatchLimits limits_;
   Activations activations_;
-  std::vector<float> logits_;  // [limits.sequences, vocabulary]
+  std::vector<float> logits_;  // [outputs, vocabulary]
   uint64_t clock_ = 0;
 
   // Of the batch at hand.

@@ -64,6 +64,8 @@ ScheduledJob::ScheduledJob(const Context& context, std::shared_ptr<const Tokeniz
       state_(std::move(state)),
       chooser_(context, tokenizer, request_.options.generator),
       events_(tokenizer, request_.options),
+      speculation_(request_.speculation.given() ? std::optional<Speculation>(request_.speculation)
+                                                : std::nullopt),
       start_length_(state_->length()),
       logits_length_(start_length_),
       to_read_(std::move(request_.tokens)) {
@@ -110,7 +112,7 @@ int64_t ScheduledJob::length_max() const {
   const int64_t context = state_->context_tokens();
   const int64_t tokens_max = request_.options.generator.tokens_max;
   const int64_t room = context - state_->length();
-  const int64_t unread = static_cast<int64_t>(to_read_.size() - read_ + pending_.size());
+  const int64_t unread = static_cast<int64_t>(to_read_.size() - read_ + known_count());
   if (tokens_max < 0 || unread >= room) return context;
   return state_->length() + std::min(room, unread + std::min(tokens_max - chooser_.count(), room));
 }
@@ -165,6 +167,8 @@ bool ScheduledJob::wants_shift() const {
 }
 
 void ScheduledJob::prepare(const Context& context) {
+  pending_.resize(known_count());
+  guessed_ = 0;
   if (channel_->cancelled() && !ending_) return cancel();
   if (paused()) return;
   if (wants_shift()) return shift(context);
@@ -228,22 +232,45 @@ std::span<const TokenId> ScheduledJob::next_tokens(int64_t count) const {
   return from.first(static_cast<size_t>(count));
 }
 
+// As many as are computed bit for bit as one by one, and no more than may follow.
+int64_t ScheduledJob::speculate(const PassOutlook& outlook) {
+  if (!speculation_ || ended_ || ending_ || reading() || pending_.empty() || paused()) return 0;
+  const auto known = static_cast<int64_t>(known_count());
+  int64_t most = std::min(kPromptTokensMin - 1, state_->context_tokens() - state_->length());
+  most -= known;
+  const int64_t tokens_max = request_.options.generator.tokens_max;
+  if (tokens_max >= 0) most = std::min(most, tokens_max - chooser_.count() - 1);
+  const auto guesses = speculation_->guess(most, outlook);
+  pending_.insert(pending_.end(), guesses.begin(), guesses.end());
+  guessed_ = guesses.size();
+  return static_cast<int64_t>(guessed_);
+}
+
 // ---- a step ------------------------------------------------------------------------------------
 
-bool ScheduledJob::wants_logits(int64_t count) const {
-  if (!reading()) return static_cast<size_t>(count) == pending_.size();
-  return read_ + static_cast<size_t>(count) == to_read_.size() && pending_.empty();
+int64_t ScheduledJob::outputs_of(int64_t count) const {
+  if (reading()) {
+    return read_ + static_cast<size_t>(count) == to_read_.size() && pending_.empty() ? 1 : 0;
+  }
+  return std::max<int64_t>(count + 1 - static_cast<int64_t>(known_count()), 0);
 }
 
 void ScheduledJob::computed(int64_t count, std::span<const float> logits) {
-  state_->sequence().commit(next_tokens(count));
   logits_ = logits;
   if (!reading()) {
-    pending_.erase(pending_.begin(), pending_.begin() + count);
+    const auto rows = next_tokens(count);
+    const auto known = rows.first(std::min(rows.size(), known_count()));
+    tried_.assign(rows.begin() + static_cast<std::ptrdiff_t>(known.size()), rows.end());
+    state_->sequence().commit(known);
+    pending_.resize(known_count());
+    guessed_ = 0;
+    const auto read = std::min(static_cast<size_t>(count), pending_.size());
+    pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(read));
     ++statistics_.decode_steps;
-    statistics_.decode_tokens += count;
+    statistics_.decode_tokens += static_cast<int64_t>(read);
     return;
   }
+  state_->sequence().commit(next_tokens(count));
   read_ += static_cast<size_t>(count);
   if (!generating_) progress_ = count;
   if (!reading() && pending_.empty()) start_generating();
@@ -255,6 +282,7 @@ void ScheduledJob::start_generating() {
   statistics_.prompt_seconds = seconds_between(admitted_, generating_since_);
   if (logits_.empty()) logits_ = state_->logits();
   chooser_.start(state_->tokens());
+  if (speculation_) speculation_->start(state_->tokens());
   ending_ = reason_to_end();
 }
 
@@ -271,47 +299,83 @@ bool ScheduledJob::can_choose() const {
 
 void ScheduledJob::choose() {
   try {
-    const auto token = chooser_.choose(logits_);
     did_choose_ = true;
-    if (!token) return;
-    chosen_ = {*token};
+    const auto width = static_cast<size_t>(state_->model().config().vocabulary_size);
+    const auto rows = logits_;
+    for (right_ = 0;; ++right_) {
+      logits_ = rows.subspan(right_ * width, width);
+      const auto token = chooser_.choose(logits_);
+      text_ended_ = !token;
+      if (!token) return;
+      take_next(*token);
+      const bool was_guessed = right_ < tried_.size() && tried_[right_] == *token;
+      if (!was_guessed || reason_to_end()) break;
+    }
     // So few are computed bit for bit as one by one.
-    const int64_t room = state_->context_tokens() - state_->length();
-    const auto most = static_cast<size_t>(std::min<int64_t>(room, kPromptTokensMin - 1));
-    while (chosen_.size() < most) {
+    const int64_t room = state_->context_tokens() - state_->length() - static_cast<int64_t>(right_);
+    const auto most = right_ + static_cast<size_t>(std::min(room, kPromptTokensMin - 1));
+    while (chosen_.size() < most && !events_.stopped()) {
       const auto forced = chooser_.take_forced();
       if (!forced) break;
-      chosen_.push_back(*forced);
+      take_next(*forced);
     }
   } catch (...) {
     choice_error_ = std::current_exception();
   }
 }
 
-void ScheduledJob::finish_step() {
+void ScheduledJob::take_next(TokenId token) {
+  chosen_.push_back(events_.token(token, chooser_.sampler()));
+}
+
+void ScheduledJob::finish_step(int64_t rows, const StepCost& cost) {
   if (ended_) return;
-  if (choice_error_ != nullptr) return fail(choice_error_);
   push_progress();
   if (generating_) statistics_.decode_seconds = seconds_between(generating_since_, Clock::now());
   statistics_.mask_seconds = chooser_.mask_seconds();
   statistics_.forced_tokens = chooser_.forced_count();
   const bool ends_here = ending_ && pending_.empty() && !reading();
-  if (ends_here || (did_choose_ && chosen_.empty())) {
+  settle_guesses(rows, cost);
+  if (std::exchange(did_choose_, false)) take_chosen();
+  if (choice_error_ != nullptr) return fail(choice_error_);
+  if (ended_) return;
+  if (ends_here || text_ended_) {
     keep_logits();
     return end_text(ending_.value_or(chooser_.reason()));
   }
-  if (std::exchange(did_choose_, false)) take_chosen();
   logits_ = {};
 }
 
-void ScheduledJob::take_chosen() {
-  // Tokens after a stop string are none of the text.
-  for (const TokenId token : std::exchange(chosen_, {})) {
-    if (events_.stopped()) break;
-    pending_.push_back(token);
-    ++statistics_.generated_tokens;
-    push(events_.token(token, chooser_.sampler()));
+// What was guessed right is read; of the rest nothing stays.
+void ScheduledJob::settle_guesses(int64_t rows, const StepCost& cost) {
+  if (!speculation_) return;
+  const auto right = static_cast<int64_t>(right_);
+  const auto guessed = static_cast<int64_t>(tried_.size());
+  speculation_->learn(guessed, right, rows, cost);
+  if (guessed > 0) {
+    Sequence& sequence = state_->sequence();
+    sequence.commit(std::span(tried_).first(static_cast<size_t>(right)));
+    sequence.rewind(sequence.length());
+    tried_.clear();
   }
+  statistics_.decode_tokens += right;
+  statistics_.guessed_tokens = speculation_->statistics().guessed_tokens;
+  statistics_.right_tokens = speculation_->statistics().right_tokens;
+  statistics_.draft_seconds = speculation_->statistics().draft_seconds;
+  statistics_.saved_seconds = speculation_->statistics().saved_seconds;
+}
+
+void ScheduledJob::take_chosen() {
+  std::vector<GenerationEvent> chosen = std::exchange(chosen_, {});
+  size_t read = std::exchange(right_, 0);
+  for (GenerationEvent& event : chosen) {
+    if (read == 0) pending_.push_back(event.token);
+    if (read > 0) --read;
+    if (speculation_) speculation_->add(event.token);
+    ++statistics_.generated_tokens;
+    push(std::move(event));
+  }
+  if (chosen.empty()) return;
   ending_ = reason_to_end();
   // Whoever goes on with the state finds the last tokens there; otherwise nobody needs them.
   if (ending_ && !is_kept()) end_text(*ending_);

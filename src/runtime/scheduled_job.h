@@ -14,6 +14,7 @@
 #include "runtime/batch_plan.h"
 #include "runtime/job.h"
 #include "runtime/job_channel.h"
+#include "runtime/speculation.h"
 #include "runtime/text_events.h"
 #include "runtime/token_chooser.h"
 
@@ -53,6 +54,8 @@ class ScheduledJob {
   void prepare(const Context& context);
   // Whether prepare() would drop tokens.
   bool wants_shift() const;
+  // Then: adds what is likely to follow to what it has for a batch; returns how many tokens.
+  int64_t speculate(const PassOutlook& outlook);
   bool paused() const { return !ended_ && !ending_ && !channel_->has_room(); }
   void show_state(bool is_paused) const;
 
@@ -60,17 +63,18 @@ class ScheduledJob {
   std::optional<BatchCandidate> candidate() const;
   // Its next tokens. REQUIRES: candidate() has as many.
   std::span<const TokenId> next_tokens(int64_t count) const;
-  // Whether the logits after them are wanted.
-  bool wants_logits(int64_t count) const;
-  // They were computed. logits: [vocabulary] of this batch, or empty; valid until finish_step().
+  // How many of them, the last ones, the logits are wanted after.
+  int64_t outputs_of(int64_t count) const;
+  // They were computed. logits: [outputs_of(count), vocabulary] of this batch; valid until
+  // finish_step().
   void computed(int64_t count, std::span<const float> logits);
 
   // Whether there are logits to choose from.
   bool can_choose() const;
   // On any thread, beside others' of other jobs.
   void choose();
-  // Pushes what the step brought.
-  void finish_step();
+  // Pushes what the step brought. `rows` were in its batch.
+  void finish_step(int64_t rows, const StepCost& cost);
 
   void fail(const std::exception_ptr& error) noexcept;
   void cancel();
@@ -86,6 +90,9 @@ class ScheduledJob {
   bool is_kept() const { return request_.state != nullptr; }
   void check_request() const;
   void start_generating();
+  size_t known_count() const { return pending_.size() - guessed_; }
+  void take_next(TokenId token);
+  void settle_guesses(int64_t rows, const StepCost& cost);
   void take_chosen();
   std::optional<StopReason> reason_to_end() const;
   void shift(const Context& context);
@@ -101,17 +108,23 @@ class ScheduledJob {
   StateLease state_;
   TokenChooser chooser_;
   TextEvents events_;
+  std::optional<Speculation> speculation_;
   Turn turn_;
   int64_t start_length_ = 0;
   int64_t logits_length_ = 0;  // after so many tokens come the logits that the state has
 
   std::vector<TokenId> to_read_;  // the prompt, or what is read again
   size_t read_ = 0;
-  std::vector<TokenId> pending_;      // chosen, not read yet; fewer than kPromptTokensMin
-  std::optional<StopReason> ending_;  // once what is pending is read
-  std::span<const float> logits_;     // of this batch, or of the state
-  std::vector<TokenId> chosen_;       // in this step
+  // Chosen, not read yet, and behind them guesses; fewer than kPromptTokensMin.
+  std::vector<TokenId> pending_;
+  size_t guessed_ = 0;                   // of pending_
+  std::optional<StopReason> ending_;     // once what is pending is read
+  std::span<const float> logits_;        // of this batch, or of the state; choose() leaves one row
+  std::vector<TokenId> tried_;           // guesses that this batch computed
+  size_t right_ = 0;                     // of them, the first ones that were chosen
+  std::vector<GenerationEvent> chosen_;  // in this step, a kToken each
   bool did_choose_ = false;
+  bool text_ended_ = false;  // no more could be chosen
   std::exception_ptr choice_error_;
   int64_t progress_ = 0;  // tokens of the prompt that were read in this step
   bool generating_ = false;

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "runtime/job_batch.h"
 #include "runtime/scheduled_job.h"
+#include "runtime/step_cost.h"
 
 namespace minim {
 namespace {
@@ -102,8 +103,9 @@ class Scheduler::Engine {
   bool try_admit(ScheduledJob& job);
   void set_reserved(int64_t more);
   void prepare_jobs();
+  void speculate();
   bool choose_tokens();
-  bool finish_jobs();
+  bool finish_jobs(int64_t rows);
   bool try_step();
   void publish();
   bool do_work();
@@ -120,6 +122,7 @@ class Scheduler::Engine {
   const std::shared_ptr<WakeSignal> wake_ = std::make_shared<WakeSignal>();
 
   JobBatch batch_;
+  StepCost cost_;  // of batches without prompts
   Jobs waiting_;
   Jobs running_;
   bool waits_for_memory_ = false;
@@ -340,6 +343,24 @@ void Scheduler::Engine::prepare_jobs() {
   set_reserved(0);
 }
 
+void Scheduler::Engine::speculate() {
+  PassOutlook outlook{.cost = cost_, .rows = 0, .sequences = 0};
+  for (const auto& job : running_) {
+    const auto candidate = job->candidate();
+    if (!candidate || !candidate->generates) continue;
+    ++outlook.sequences;
+    outlook.rows += candidate->left;
+  }
+  if (outlook.sequences == 0) return;
+  for (const auto& job : running_) {
+    try {
+      outlook.rows += job->speculate(outlook);
+    } catch (...) {
+      job->fail(std::current_exception());
+    }
+  }
+}
+
 bool Scheduler::Engine::choose_tokens() {
   std::vector<ScheduledJob*> choosing;
   for (const auto& job : running_) {
@@ -350,10 +371,10 @@ bool Scheduler::Engine::choose_tokens() {
   return !choosing.empty();
 }
 
-bool Scheduler::Engine::finish_jobs() {
+bool Scheduler::Engine::finish_jobs(int64_t rows) {
   for (const auto& job : running_) {
     try {
-      job->finish_step();
+      job->finish_step(rows, cost_);
     } catch (...) {
       job->fail(std::current_exception());
     }
@@ -367,7 +388,9 @@ bool Scheduler::Engine::try_step() {
   const bool cancelled = end_cancelled();
   admit();
   prepare_jobs();
+  speculate();
   const JobBatch::Counts batch = batch_.compute(running_);
+  if (batch.decode_rows == batch.rows) cost_.add(batch.rows, batch.seconds);
   const bool chose = choose_tokens();
   if (batch.rows > 0) {
     ++counts_.steps;
@@ -377,7 +400,7 @@ bool Scheduler::Engine::try_step() {
     counts_.decode_rows_max = std::max(counts_.decode_rows_max, batch.decode_rows);
     counts_.compute_seconds += batch.seconds;
   }
-  const bool ended = finish_jobs();
+  const bool ended = finish_jobs(batch.rows);
   set_reserved(0);
   return batch.rows > 0 || chose || ended || cancelled;
 }
@@ -389,7 +412,7 @@ bool Scheduler::Engine::step() {
     worked = try_step();
   } catch (...) {
     for (const auto& job : running_) job->fail(std::current_exception());
-    finish_jobs();
+    finish_jobs(0);
   }
   publish();
   return do_work() || worked;

@@ -54,7 +54,7 @@ struct SchedulerStatistics {
   int64_t steps = 0;            // batches
   int64_t batch_rows = 0;       // tokens computed, of all batches
   int64_t batch_rows_max = 0;   // of one
-  int64_t decode_rows = 0;      // of batch_rows, generated tokens
+  int64_t decode_rows = 0;      // of batch_rows, generated tokens and guesses
   int64_t decode_rows_max = 0;  // of one batch
   double compute_seconds = 0;   // in forward passes
   int64_t blocks_used = 0;      // now, of the pool

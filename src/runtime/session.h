@@ -58,6 +58,7 @@ class Session {
   // Forgets everything from `length` on. REQUIRES: 0 <= length <= length(). Throws kLimit where
   // every layer of the model sees a window only and what is behind it is gone.
   void rewind(int64_t length) { state_.rewind(length); }
+  bool can_rewind(int64_t length) const { return state_.sequence().can_rewind(length); }
 
   // Another session in the same state, for the cost of the logits: blocks are shared until one of
   // the two writes to them. The two share their scratch memory, and so a thread, as they share the

@@ -94,7 +94,7 @@ void attention(const Context& context, const KvView& cache, int layer, int64_t f
                const AttentionOptions& options, ConstMatrixView queries, MatrixView out);
 
 // Rows of one sequence in a batch: what store_kv() and attention() take. Keys and values are stored
-// first; there may be none.
+// first, those of all chunks; there may be none, or more than queries.
 struct AttentionChunk {
   KvView cache;
   int64_t first_slot = 0;
@@ -104,8 +104,8 @@ struct AttentionChunk {
   MatrixView out;
 };
 constexpr size_t kAttentionChunksMax = 64;
-// All chunks at once, split over the threads together. REQUIRES: no chunk stores into a block that
-// another one reads or writes.
+// All chunks at once, split over the threads together. REQUIRES: no two chunks store into one
+// block, and where others read what a chunk stores, it stores more than one row.
 void attention(const Context& context, int layer, const AttentionOptions& options,
                std::span<const AttentionChunk> chunks);
 
