@@ -379,6 +379,7 @@ MINIM_API void minim_bytes_release(void* bytes) MINIM_NOEXCEPT;
 
 typedef struct minim_constraint minim_constraint;  // structured.h, as the next
 typedef struct minim_tools minim_tools;
+typedef struct minim_draft minim_draft;  // speculation.h
 
 // The texts of all events, put together, are the answer. What else there is to say is in `detail`.
 typedef enum minim_event_type {
@@ -447,9 +448,11 @@ typedef struct minim_generate_options {
   // which the generation then continues. Null: nothing.
   const char* constraint_prefix;
   const minim_tools* tools;  // of this model; null: none. Not together with `constraint`
+  const minim_draft* draft;  // of this model, to guess with; null: none
+  int32_t no_lookup;         // nonzero: nothing is guessed from what the text says already
 } minim_generate_options;
 #define MINIM_GENERATE_OPTIONS_INIT \
-  { (uint32_t)sizeof(minim_generate_options), 1, -1, 0, 0, NULL, NULL, NULL }
+  { (uint32_t)sizeof(minim_generate_options), 1, -1, 0, 0, NULL, NULL, NULL, NULL, 0 }
 
 // Begins to generate and returns at once; the model's own thread computes. `sampling` is copied and
 // may be null, as may `options`.
@@ -461,7 +464,7 @@ MINIM_API minim_status minim_session_generate(minim_session* session,
 // Events wait in a queue of some dozens; a session that nobody pulls pauses there.
 MINIM_API minim_status minim_session_next(minim_session* session, minim_event* event,
                                           int32_t timeout_ms, minim_error* error) MINIM_NOEXCEPT;
-// From any thread: at most two more tokens are computed, and the events end with
+// From any thread: at most two more passes are computed, and the events end with
 // MINIM_DONE_CANCELLED. Does nothing where nothing is generated.
 MINIM_API void minim_session_cancel(minim_session* session) MINIM_NOEXCEPT;
 // Called from minim's thread when an event comes into an empty queue, for event loops; must be
@@ -494,10 +497,14 @@ typedef struct minim_session_statistics {
   double prompt_seconds;       // reading the prompt
   double first_token_seconds;  // from generate() to the first token
   double decode_seconds;
-  double joules;          // of the whole machine or package, while it ran
-  int64_t decode_passes;  // through the model, for the decode_steps
-  int64_t forced_tokens;  // of those generated, what a constraint left no choice in
-  double mask_seconds;    // of decode_seconds, finding what a constraint allows
+  double joules;           // of the whole machine or package, while it ran
+  int64_t decode_passes;   // through the model, for the decode_steps
+  int64_t forced_tokens;   // of those generated, what a constraint left no choice in
+  double mask_seconds;     // of decode_seconds, finding what a constraint allows
+  int64_t guessed_tokens;  // computed beside those of the text, in the same passes
+  int64_t right_tokens;    // of them, those that became the text
+  double draft_seconds;    // of decode_seconds, making guesses
+  double saved_seconds;    // by guessing, all that it took taken off; an estimate
 } minim_session_statistics;
 #define MINIM_SESSION_STATISTICS_INIT MINIM_SIZED(minim_session_statistics)
 // From any thread, also while it generates.
@@ -578,4 +585,5 @@ MINIM_API minim_status minim_rerank(minim_model* model, const minim_text* query,
 #endif
 
 #include "minim/adapter.h"
+#include "minim/speculation.h"
 #include "minim/structured.h"

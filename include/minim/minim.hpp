@@ -515,6 +515,7 @@ class Model {
 }  // namespace minim
 
 #include "minim/adapter.hpp"
+#include "minim/speculation.hpp"
 #include "minim/structured.hpp"
 // What generates knows both.
 #include "minim/session.hpp"

@@ -3,6 +3,7 @@
 
 #include "minim/adapter.hpp"
 #include "minim/minim.hpp"
+#include "minim/speculation.hpp"
 #include "minim/structured.hpp"
 
 namespace minim {
@@ -263,6 +264,8 @@ struct GenerateOptions {
   const Constraint* constraint = nullptr;  // of the same model
   std::string constraint_prefix = {};      // what of its text was said before
   const Tools* tools = nullptr;            // of the same model; not together with a constraint
+  const Draft* draft = nullptr;            // of the same model, to guess with
+  bool lookup = true;                      // guess from what the text says already
 };
 
 struct Message {
@@ -398,6 +401,8 @@ class Session {
     c.constraint_prefix =
         options.constraint_prefix.empty() ? nullptr : options.constraint_prefix.c_str();
     c.tools = options.tools == nullptr ? nullptr : options.tools->get();
+    c.draft = options.draft == nullptr ? nullptr : options.draft->get();
+    c.no_lookup = options.lookup ? 0 : 1;
     detail::call([&](minim_error* error) {
       return minim_session_generate(get(), sampling.get(), &c, error);
     });

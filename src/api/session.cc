@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/arguments.h"
+#include "api/draft.h"
 #include "api/guard.h"
 #include "api/saved_session.h"
 #include "api/structured.h"
@@ -274,6 +275,7 @@ void LiveSession::generate(const NamedSampling* sampling, const minim_generate_o
   count_argument(options.tokens_max, -1, "tokens_max");
   std::shared_ptr<const Constraint> constraint = constraint_of(options);
   std::optional<ToolCallParser> calls = parser_of(options, *model_);
+  SpeculationOptions speculation = speculation_of(options, *model_);
   const NamedSampling defaults;
   if (sampling == nullptr) sampling = &defaults;
   prepare_to_continue();
@@ -286,6 +288,7 @@ void LiveSession::generate(const NamedSampling* sampling, const minim_generate_o
   // A text with a constraint is what its tokens spell.
   request.options.decode.strip_leading_space = answers_ && options.constraint == nullptr;
   request.options.generator.constraint = std::move(constraint);
+  request.speculation = std::move(speculation);
   request.prompt_progress = options.progress != 0;
   EventStream events({.partial_json = options.partial_json != 0, .calls = std::move(calls)});
   if (!told_fallbacks_) {
@@ -469,6 +472,10 @@ minim_session_statistics LiveSession::statistics() const {
   result.decode_passes = counts.decode_steps;
   result.forced_tokens = counts.forced_tokens;
   result.mask_seconds = counts.mask_seconds;
+  result.guessed_tokens = counts.guessed_tokens;
+  result.right_tokens = counts.right_tokens;
+  result.draft_seconds = counts.draft_seconds;
+  result.saved_seconds = counts.saved_seconds;
   if (counts.prompt_tokens > 0) result.energy_source = energy_source(energy.source);
   return result;
 }

@@ -17,6 +17,7 @@
 #include "cli/exit_code.h"
 #include "cli/public_model.h"
 #include "cli/sampling_options.h"
+#include "cli/speculation_options.h"
 #include "cli/structured_options.h"
 #include "cli/terminal.h"
 #include "text/utf8.h"
@@ -38,6 +39,7 @@ struct Options {
   SamplingOptions sampling;
   StructuredOptions structured;
   AdapterOptions adapters;
+  SpeculationOptions speculation;
   bool raw = false;
   bool no_echo = false;
   bool json = false;
@@ -176,6 +178,7 @@ void take_event(const v1::Model& model, const v1::Event& event, const Options& o
 // Generates to the end, or until Ctrl-C; writes the text as it comes unless it becomes JSON.
 Outcome generate(const v1::Model& model, v1::Session& session, const v1::Sampling& sampling,
                  const Options& options, const Prompt& prompt, const Structure& structure) {
+  const Speculation speculation(model, options.speculation);
   Outcome outcome;
   ProgressDisplay display(options.quiet() || options.json);
   const ProgressSink show = display.sink();
@@ -184,7 +187,9 @@ Outcome generate(const v1::Model& model, v1::Session& session, const v1::Samplin
       !options.json && !prompt.templated && !options.no_echo && !options.structured.given();
   v1::Generation generation = session.generate(sampling, {.tokens_max = options.tokens_max,
                                                           .constraint = structure.constraint(),
-                                                          .tools = structure.tools()});
+                                                          .tools = structure.tools(),
+                                                          .draft = speculation.draft(),
+                                                          .lookup = speculation.lookup()});
   while (outcome.reason == v1::DoneReason::kNone) {
     const v1::Event& event = generation.next(kPollMilliseconds);
     if (InterruptGuard::interrupted()) session.cancel();
@@ -220,6 +225,7 @@ void print_statistics(const v1::SessionStatistics& statistics, const v1::Model& 
   const double decode_rate = rate(statistics.decode_steps, statistics.decode_seconds);
   std::string more;
   if (statistics.forced_tokens > 0) more = fmt::format(", {} forced", statistics.forced_tokens);
+  more += guesses_text(statistics);
   if (statistics.generated_tokens > 0) {
     more += fmt::format(", first after {:.2f} s", statistics.first_token_seconds);
     if (statistics.energy_source != MINIM_ENERGY_NONE) {
@@ -251,6 +257,12 @@ OrderedJson statistics_json(const v1::SessionStatistics& statistics) {
   if (statistics.mask_seconds > 0) {
     json["forced_tokens"] = statistics.forced_tokens;
     json["mask_seconds"] = statistics.mask_seconds;
+  }
+  if (statistics.guessed_tokens > 0) {
+    json["guessed_tokens"] = statistics.guessed_tokens;
+    json["right_tokens"] = statistics.right_tokens;
+    json["draft_seconds"] = statistics.draft_seconds;
+    json["speculation_gain"] = speculation_gain(statistics);
   }
   if (statistics.energy_source != MINIM_ENERGY_NONE) {
     json["joules"] = statistics.joules;
@@ -339,6 +351,7 @@ Action add_run(CLI::App& app) {
   app.add_flag("--json", options->json, "Print one JSON object at the end");
   add_structured_options(app, options->structured);
   add_adapter_options(app, options->adapters);
+  add_speculation_options(app, options->speculation);
   add_sampling_options(app, options->sampling);
   app.footer(
       "Examples:\n"

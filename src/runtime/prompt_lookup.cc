@@ -3,22 +3,34 @@
 #include <cstddef>
 
 namespace minim {
+namespace {
 
-int64_t look_up(std::span<const TokenId> text, int64_t most, std::vector<TokenId>& guesses) {
+// Tokens before `end` that are those at the end of the text, `most` at most.
+int64_t match_length(std::span<const TokenId> text, int64_t end, int64_t most) {
+  const TokenId* const last = text.data() + text.size() - 1;
+  const TokenId* const other = text.data() + end - 1;
+  int64_t length = 0;
+  while (length < end && length < most && other[-length] == last[-length]) ++length;
+  return length;
+}
+
+}  // namespace
+
+LookupMatch look_up(std::span<const TokenId> text, int64_t most, std::vector<TokenId>& guesses) {
   guesses.clear();
   const auto size = static_cast<int64_t>(text.size());
-  const TokenId* const last = text.data() + size - 1;
-  int64_t best = 0, best_end = 0;  // the match ends before best_end
-  for (int64_t end = size - 1; end > best && best < kLookupMatchMax; --end) {
-    const TokenId* const other = text.data() + end - 1;
-    if (*other != *last) continue;
-    int64_t length = 1;
-    while (length < end && length < kLookupMatchMax && other[-length] == last[-length]) ++length;
-    if (length <= best) continue;
-    best = length;
-    best_end = end;
+  LookupMatch best;
+  int64_t best_end = 0;
+  for (int64_t end = size - 1; end >= 1; --end) {
+    const int64_t length = match_length(text, end, kLookupMatchMax);
+    if (length == 0 || length < best.length) continue;
+    const bool same = length == best.length && best.agrees &&
+                      text[static_cast<size_t>(end)] == text[static_cast<size_t>(best_end)];
+    best.agrees = length > best.length || same;
+    if (length > best.length) best_end = end;
+    best.length = length;
   }
-  if (best == 0) return 0;
+  if (best.length == 0) return best;
   for (int64_t i = 0; i < most; ++i) {
     const int64_t from = best_end + i;
     guesses.push_back(from < size ? text[static_cast<size_t>(from)]

@@ -13,9 +13,12 @@ namespace minim {
 // More tokens that agree are no more telling.
 constexpr int64_t kLookupMatchMax = 16;
 
-// How many tokens at the end of `text` stand earlier too, kLookupMatchMax at most, and in `guesses`
-// `most` tokens that followed them there, the latest place of the longest match; where that reaches
-// the end of the text, what repeats goes on. 0, and no guesses, where nothing matches.
-int64_t look_up(std::span<const TokenId> text, int64_t most, std::vector<TokenId>& guesses);
+struct LookupMatch {
+  int64_t length = 0;   // tokens at the end of the text that stand earlier too; 0: none
+  bool agrees = false;  // wherever they stand, the same token follows
+};
+// The longest match, of kLookupMatchMax tokens at most, and in `guesses` `most` tokens that followed
+// it at the latest place; where that reaches the end of the text, what repeats goes on.
+LookupMatch look_up(std::span<const TokenId> text, int64_t most, std::vector<TokenId>& guesses);
 
 }  // namespace minim

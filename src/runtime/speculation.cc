@@ -12,8 +12,10 @@ namespace {
 constexpr double kFading = 0.9;        // of evidence with each new guess
 constexpr double kForgetting = 0.997;  // with each that was not made
 
-size_t match_class(int64_t length) {
-  return length <= 2 ? static_cast<size_t>(length - 1) : length <= 4 ? 2u : length <= 8 ? 3u : 4u;
+size_t match_class(const LookupMatch& match) {
+  const int64_t length = match.length;
+  const int64_t by_length = length <= 2 ? length - 1 : length <= 4 ? 2 : length <= 8 ? 3 : 4;
+  return static_cast<size_t>(by_length) + (match.agrees ? 5u : 0u);
 }
 
 }  // namespace
@@ -29,9 +31,11 @@ void GuessRecord::pass() {
 }
 
 Speculation::Speculation(SpeculationOptions options)
-    : options_(std::move(options)),
-      lookups_{GuessRecord(0.1), GuessRecord(0.3), GuessRecord(0.5), GuessRecord(0.75),
-               GuessRecord(0.85)} {
+    : options_(std::move(options)), lookups_{GuessRecord(0.05), GuessRecord(0.2),
+                                             GuessRecord(0.4),  GuessRecord(0.6),
+                                             GuessRecord(0.7),  GuessRecord(0.35),
+                                             GuessRecord(0.5),  GuessRecord(0.65),
+                                             GuessRecord(0.8),  GuessRecord(0.9)} {
   if (options_.draft != nullptr) reader_.emplace(*options_.draft);
 }
 
@@ -49,8 +53,8 @@ std::span<const TokenId> Speculation::guess(int64_t most, const PassOutlook& out
 }
 
 bool Speculation::look_up_guesses(int64_t most, const PassOutlook& outlook) {
-  const int64_t match = look_up(text_, most, guesses_);
-  if (match == 0) return false;
+  const LookupMatch match = look_up(text_, most, guesses_);
+  if (match.length == 0) return false;
   GuessRecord& record = lookups_[match_class(match)];
   const int64_t count = worth_making(most, record.rate(), 0, outlook);
   guesses_.resize(static_cast<size_t>(count));

@@ -99,7 +99,7 @@ class Speculation {
   std::optional<DraftModel::Reader> reader_;
   std::vector<TokenId> text_;
   std::vector<TokenId> guesses_;
-  std::array<GuessRecord, 5> lookups_;  // by the length of the match
+  std::array<GuessRecord, 10> lookups_;  // by the length of the match, and whether it agrees
   GuessRecord drafts_{0.7};
   GuessRecord* guessed_by_ = nullptr;  // the last ones
   double guess_seconds_ = 0;           // of a draft model's token, smoothed; 0: not known

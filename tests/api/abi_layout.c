@@ -129,7 +129,7 @@ FIELD(minim_event, call_index, 84);
 FIELD(minim_event, call_name, 88);
 FIELD(minim_event, call_arguments, 96);
 
-SIZE(minim_generate_options, 48);
+SIZE(minim_generate_options, 64);
 FIELD(minim_generate_options, struct_size, 0);
 FIELD(minim_generate_options, progress, 4);
 FIELD(minim_generate_options, tokens_max, 8);
@@ -138,8 +138,10 @@ FIELD(minim_generate_options, tool_calls, 20);
 FIELD(minim_generate_options, constraint, 24);
 FIELD(minim_generate_options, constraint_prefix, 32);
 FIELD(minim_generate_options, tools, 40);
+FIELD(minim_generate_options, draft, 48);
+FIELD(minim_generate_options, no_lookup, 56);
 
-SIZE(minim_session_statistics, 104);
+SIZE(minim_session_statistics, 136);
 FIELD(minim_session_statistics, struct_size, 0);
 FIELD(minim_session_statistics, energy_source, 4);
 FIELD(minim_session_statistics, prompt_tokens, 8);
@@ -154,6 +156,10 @@ FIELD(minim_session_statistics, joules, 72);
 FIELD(minim_session_statistics, decode_passes, 80);
 FIELD(minim_session_statistics, forced_tokens, 88);
 FIELD(minim_session_statistics, mask_seconds, 96);
+FIELD(minim_session_statistics, guessed_tokens, 104);
+FIELD(minim_session_statistics, right_tokens, 112);
+FIELD(minim_session_statistics, draft_seconds, 120);
+FIELD(minim_session_statistics, saved_seconds, 128);
 
 SIZE(minim_model_statistics, 72);
 FIELD(minim_model_statistics, struct_size, 0);

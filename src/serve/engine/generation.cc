@@ -74,6 +74,7 @@ void Generation::submit() {
     job.adapters = request_.model->adapters();
     job.prefix_space = request_.prefix_space;
     job.overflow = OverflowPolicy::kStop;
+    job.speculation.prompt_lookup = true;
     job.events_max = kEventsMax;
     // The last share of this must not go within the callback, so that only the posted call has one.
     job.on_events = [exchange = exchange_, weak = weak_from_this()] {
