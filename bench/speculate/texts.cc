@@ -5,45 +5,79 @@
 namespace minim::bench {
 namespace {
 
-constexpr AnsweredPrompt
-    kPrompts
-        [] =
-            {
-                {"extraction", "invoice",
-                 R"(Read the e-mail and answer with JSON: vendor, invoice_number, date, due_date, currency, total, items (name, quantity, price).
+constexpr AnsweredPrompt kPrompts[] = {
+    {"extraction", "invoice",
+     R"(Read the e-mail and answer with JSON: vendor, invoice_number, date, due_date, )"
+     R"(currency, total, items (name, quantity, price).
 
 From: accounts@northwind-garden-supplies.example
 Subject: Invoice NGS-2024-00817
 
 Dear Ms Halvorsen,
-thank you for your order. Please find below the details of invoice NGS-2024-00817 of 14 March 2024, payable by 13 April 2024 to Northwind Garden Supplies Ltd.
+thank you for your order. Please find below the details of invoice NGS-2024-00817 of )"
+     R"(14 March 2024, payable by 13 April 2024 to Northwind Garden Supplies Ltd.
 12 x Terracotta pot, 30 cm: 8.40 EUR each
 3 x Rain barrel, 210 litres: 64.90 EUR each
 25 x Peat-free potting soil, 40 litres: 7.25 EUR each
 The total of 476.75 EUR includes delivery to Bergen.
 Kind regards, Tomasz Wielgosz
 )",
-                 R"({"vendor": "Northwind Garden Supplies Ltd", "invoice_number": "NGS-2024-00817", "date": "14 March 2024", "due_date": "13 April 2024", "currency": "EUR", "total": 476.75, "items": [{"name": "Terracotta pot, 30 cm", "quantity": 12, "price": 8.40}, {"name": "Rain barrel, 210 litres", "quantity": 3, "price": 64.90}, {"name": "Peat-free potting soil, 40 litres", "quantity": 25, "price": 7.25}]})"},
-                {"extraction", "people",
-                 R"(List the people of the text as JSON, an array of objects with full_name, role, organisation, city.
+     R"({"vendor": "Northwind Garden Supplies Ltd", "invoice_number": "NGS-2024-00817", )"
+     R"("date": "14 March 2024", "due_date": "13 April 2024", "currency": "EUR", "total": )"
+     R"(476.75, "items": [{"name": "Terracotta pot, 30 cm", "quantity": 12, "price": 8.40}, )"
+     R"({"name": "Rain barrel, 210 litres", "quantity": 3, "price": 64.90}, {"name": )"
+     R"("Peat-free potting soil, 40 litres", "quantity": 25, "price": 7.25}]})"},
+    {"extraction", "people",
+     R"(List the people of the text as JSON, an array of objects with full_name, role, )"
+     R"(organisation, city.
 
-The panel on coastal erosion was opened by Margarethe Lindqvist-Osei, head of the harbour authority of Gothenburg. She was followed by Dr. Hiroshi Kuramochi, who leads the sediment laboratory at the University of Niigata, and by Abena Ofori-Mensah, a civil engineer with the Volta Basin Commission in Accra. The last speaker, Federico Castellaneta, edits the journal Littoral in Bari.
+The panel on coastal erosion was opened by Margarethe Lindqvist-Osei, head of the )"
+     R"(harbour authority of Gothenburg. She was followed by Dr. Hiroshi Kuramochi, who )"
+     R"(leads the sediment laboratory at the University of Niigata, and by Abena )"
+     R"(Ofori-Mensah, a civil engineer with the Volta Basin Commission in Accra. The last )"
+     R"(speaker, Federico Castellaneta, edits the journal Littoral in Bari.
 )",
-                 R"([{"full_name": "Margarethe Lindqvist-Osei", "role": "head", "organisation": "harbour authority of Gothenburg", "city": "Gothenburg"}, {"full_name": "Hiroshi Kuramochi", "role": "leads the sediment laboratory", "organisation": "University of Niigata", "city": "Niigata"}, {"full_name": "Abena Ofori-Mensah", "role": "civil engineer", "organisation": "Volta Basin Commission", "city": "Accra"}, {"full_name": "Federico Castellaneta", "role": "edits the journal", "organisation": "Littoral", "city": "Bari"}])"},
-                {"extraction", "product",
-                 R"(Extract the attributes of the product as JSON with the keys brand, model, colour, weight_grams, battery_hours, connectors, water_resistance, box_contents.
+     R"([{"full_name": "Margarethe Lindqvist-Osei", "role": "head", "organisation": "harbour )"
+     R"(authority of Gothenburg", "city": "Gothenburg"}, {"full_name": "Hiroshi Kuramochi", )"
+     R"("role": "leads the sediment laboratory", "organisation": "University of Niigata", )"
+     R"("city": "Niigata"}, {"full_name": "Abena Ofori-Mensah", "role": "civil engineer", )"
+     R"("organisation": "Volta Basin Commission", "city": "Accra"}, {"full_name": "Federico )"
+     R"(Castellaneta", "role": "edits the journal", "organisation": "Littoral", "city": )"
+     R"("Bari"}])"},
+    {"extraction", "product",
+     R"(Extract the attributes of the product as JSON with the keys brand, model, colour, )"
+     R"(weight_grams, battery_hours, connectors, water_resistance, box_contents.
 
-The new Kestrel Audio Fjord 3 speaker comes in slate blue and weighs no more than 640 grams. Its battery plays for up to 22 hours and fills in two over USB-C; a 3.5 mm jack takes older players. The case is water resistant after IPX7. In the box: the speaker, a USB-C cable of 1 metre, a wrist strap, a quick start guide.
+The new Kestrel Audio Fjord 3 speaker comes in slate blue and weighs no more than )"
+     R"(640 grams. Its battery plays for up to 22 hours and fills in two over USB-C; a 3.5 )"
+     R"(mm jack takes older players. The case is water resistant after IPX7. In the box: the )"
+     R"(speaker, a USB-C cable of 1 metre, a wrist strap, a quick start guide.
 )",
-                 R"({"brand": "Kestrel Audio", "model": "Fjord 3", "colour": "slate blue", "weight_grams": 640, "battery_hours": 22, "connectors": ["USB-C", "3.5 mm jack"], "water_resistance": "IPX7", "box_contents": ["the speaker", "a USB-C cable of 1 metre", "a wrist strap", "a quick start guide"]})"},
-                {"editing", "spelling",
-                 R"(Correct the spelling and grammar of the text and change nothing else.
+     R"({"brand": "Kestrel Audio", "model": "Fjord 3", "colour": "slate blue", )"
+     R"("weight_grams": 640, "battery_hours": 22, "connectors": ["USB-C", "3.5 mm jack"], )"
+     R"("water_resistance": "IPX7", "box_contents": ["the speaker", "a USB-C cable of 1 )"
+     R"(metre", "a wrist strap", "a quick start guide"]})"},
+    {"editing", "spelling",
+     R"(Correct the spelling and grammar of the text and change nothing else.
 
-The libary opens its doors at nine oclock on weekdays, and at ten on Saturdays. Visiters may borrow up to twelve books at a time for four weeks. Books that are not reserved by somebody else can be renewed twice, ether at the desk or on the website. For each day that a book is late the libary charges ten cents, but never more then the price of the book. Children under fourteen does not pay anything. Please leave bags and umbrellas in the lockers besides the entrance, and keep your voice down in the reading room.
+The libary opens its doors at nine oclock on weekdays, and at ten on Saturdays. )"
+     R"(Visiters may borrow up to twelve books at a time for four weeks. Books that are not )"
+     R"(reserved by somebody else can be renewed twice, ether at the desk or on the website. )"
+     R"(For each day that a book is late the libary charges ten cents, but never more then )"
+     R"(the price of the book. Children under fourteen does not pay anything. Please leave )"
+     R"(bags and umbrellas in the lockers besides the entrance, and keep your voice down in )"
+     R"(the reading room.
 )",
-                 R"(The library opens its doors at nine o'clock on weekdays, and at ten on Saturdays. Visitors may borrow up to twelve books at a time for four weeks. Books that are not reserved by somebody else can be renewed twice, either at the desk or on the website. For each day that a book is late the library charges ten cents, but never more than the price of the book. Children under fourteen do not pay anything. Please leave bags and umbrellas in the lockers beside the entrance, and keep your voice down in the reading room.)"},
-                {"editing", "code",
-                 R"(Rename the variable `n` to `count` and the function `avg` to `mean`, and print the code again.
+     R"(The library opens its doors at nine o'clock on weekdays, and at ten on Saturdays. )"
+     R"(Visitors may borrow up to twelve books at a time for four weeks. Books that are not )"
+     R"(reserved by somebody else can be renewed twice, either at the desk or on the )"
+     R"(website. For each day that a book is late the library charges ten cents, but never )"
+     R"(more than the price of the book. Children under fourteen do not pay anything. Please )"
+     R"(leave bags and umbrellas in the lockers beside the entrance, and keep your voice )"
+     R"(down in the reading room.)"},
+    {"editing", "code",
+     R"(Rename the variable `n` to `count` and the function `avg` to `mean`, and print the )"
+     R"(code again.
 
 #include <stdio.h>
 
@@ -65,7 +99,7 @@ int main(void) {
   return 0;
 }
 )",
-                 R"(#include <stdio.h>
+     R"(#include <stdio.h>
 
 static double mean(const double *values, int count) {
   double sum = 0;
@@ -85,20 +119,37 @@ int main(void) {
   return 0;
 }
 )"},
-                {"editing", "letter",
-                 R"(Move the meeting from Tuesday to Thursday and from 10:30 to 14:00, and write the letter again.
+    {"editing", "letter",
+     R"(Move the meeting from Tuesday to Thursday and from 10:30 to 14:00, and write the )"
+     R"(letter again.
 
 Dear members of the allotment association,
-the board invites you to the spring meeting on Tuesday, 9 April, at 10:30 in the club house. On the agenda are the report of the treasurer, the repair of the water pump, the new rules for bonfires, and the election of two members of the board. Motions can be handed in until 2 April. After the meeting there will be coffee and cake. Whoever cannot come on Tuesday may hand their vote to another member in writing.
+the board invites you to the spring meeting on Tuesday, 9 April, at 10:30 in the )"
+     R"(club house. On the agenda are the report of the treasurer, the repair of the water )"
+     R"(pump, the new rules for bonfires, and the election of two members of the board. )"
+     R"(Motions can be handed in until 2 April. After the meeting there will be coffee and )"
+     R"(cake. Whoever cannot come on Tuesday may hand their vote to another member in )"
+     R"(writing.
 With kind regards, Ingeborg Maletzki, chair
 )",
-                 R"(Dear members of the allotment association,
-the board invites you to the spring meeting on Thursday, 11 April, at 14:00 in the club house. On the agenda are the report of the treasurer, the repair of the water pump, the new rules for bonfires, and the election of two members of the board. Motions can be handed in until 2 April. After the meeting there will be coffee and cake. Whoever cannot come on Thursday may hand their vote to another member in writing.
+     R"(Dear members of the allotment association,
+the board invites you to the spring meeting on Thursday, 11 April, at 14:00 in the )"
+     R"(club house. On the agenda are the report of the treasurer, the repair of the water )"
+     R"(pump, the new rules for bonfires, and the election of two members of the board. )"
+     R"(Motions can be handed in until 2 April. After the meeting there will be coffee and )"
+     R"(cake. Whoever cannot come on Thursday may hand their vote to another member in )"
+     R"(writing.
 With kind regards, Ingeborg Maletzki, chair)"},
-                {"free", "story",
-                 R"(Tell a short story about a lighthouse.
+    {"free", "story",
+     R"(Tell a short story about a lighthouse.
 )",
-                 R"(Nobody had lit the lamp on Skarv Rock for thirty years when Ylva rowed out with a toolbox and a thermos. The door gave way at the third push. Inside it smelled of salt, rust and old paraffin, and the stairs sang under her boots. She cleaned the great lens with vinegar, pane by pane, until evening came in through it and broke into colours on the wall. Down in the village somebody noticed first a glimmer, then a beam. By morning, eleven boats were tied up at the foot of the rock, and each had brought something to eat.)"},
+     R"(Nobody had lit the lamp on Skarv Rock for thirty years when Ylva rowed out with a )"
+     R"(toolbox and a thermos. The door gave way at the third push. Inside it smelled of )"
+     R"(salt, rust and old paraffin, and the stairs sang under her boots. She cleaned the )"
+     R"(great lens with vinegar, pane by pane, until evening came in through it and broke )"
+     R"(into colours on the wall. Down in the village somebody noticed first a glimmer, then )"
+     R"(a beam. By morning, eleven boats were tied up at the foot of the rock, and each had )"
+     R"(brought something to eat.)"},
 };
 
 // The value that begins at `at`: within quotes, or a number; empty where none does.

@@ -1,9 +1,9 @@
 // Draft models, in the C API. A part of minim.h, which includes it.
 //
 // A generation guesses what follows, from what the text says already and, where it is given one,
-// with a draft: a smaller model of the same vocabulary. Guesses are computed together with the token
-// that is known and kept as far as they are what is then chosen; what is said stays the same to the
-// last bit, and guessing stops by itself where it costs more time than it saves.
+// with a draft: a smaller model of the same vocabulary. Guesses are computed together with the
+// token that is known and kept as far as they are what is then chosen; what is said stays the same
+// to the last bit, and guessing stops by itself where it costs more time than it saves.
 #pragma once
 
 #include "minim/minim.h"

@@ -24,8 +24,8 @@ struct SequenceChunk {
 // Matrix products run over all rows at once; attention runs chunk by chunk. What comes out for a
 // chunk is bit for bit what a batch of this chunk alone gives, and for one of few rows (up to
 // kernels::kFewRowsMax) what its rows give one after the other. For that chunks are in order: those
-// of few rows come first, and of the others those with few outputs. Two chunks of one batch must not
-// share the blocks that they write to.
+// of few rows come first, and of the others those with few outputs. Two chunks of one batch must
+// not share the blocks that they write to.
 struct Batch {
   std::span<const int32_t> tokens;        // [rows]
   std::span<const int32_t> positions;     // [rows], usually the slot

@@ -38,7 +38,7 @@ struct JobRequest {
   // tokens_max of 0: only read.
   TextGeneratorOptions options;
   SpeculationOptions speculation;  // changes how soon the text is said, and nothing of it
-  int priority = 0;  // higher ones first
+  int priority = 0;                // higher ones first
   OverflowPolicy overflow = OverflowPolicy::kError;
   ShiftOptions shift;  // with kShift
   // Events that wait to be pulled at most; the job pauses while there are as many.
