@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "cli/model_catalog.h"
 #include "cli/terminal.h"
 #include "serve/api_keys.h"
+#include "serve/data/data_store.h"
 #include "serve/service.h"
 
 namespace minim::cli {
@@ -36,6 +38,7 @@ struct Options {
   std::string new_key;
   std::string scopes = "inference";
   std::string access_log;
+  std::string data;
   double request_seconds = 600;
   double drain_seconds = 30;
   bool open = false;
@@ -128,9 +131,44 @@ int make_key(const Options& options) {
     throw Error(ErrorCode::kInvalidArgument, "serve: --new-key needs --keys FILE to keep its hash");
   }
   const std::string key = serve::make_api_key();
-  serve::append_api_key(options.keys, key, options.new_key, options.scopes);
+  serve::append_api_key(options.keys, key, options.new_key, options.scopes, options.service.limit);
   fmt::print("{}\n", key);
   return kExitOk;
+}
+
+// Whether SIGHUP has come: the keys are to be read again.
+class HangUpGuard {
+ public:
+  HangUpGuard() {
+    came_ = 0;
+    struct sigaction action {};
+    action.sa_handler = [](int) { came_ = 1; };
+    ::sigaction(SIGHUP, &action, &before_);
+  }
+  ~HangUpGuard() { ::sigaction(SIGHUP, &before_, nullptr); }
+  HangUpGuard(const HangUpGuard&) = delete;
+  HangUpGuard& operator=(const HangUpGuard&) = delete;
+  static bool take() {
+    const bool came = came_ != 0;
+    came_ = 0;
+    return came;
+  }
+
+ private:
+  static volatile sig_atomic_t came_;
+  struct sigaction before_ {};
+};
+volatile sig_atomic_t HangUpGuard::came_ = 0;
+
+// A file that makes no sense leaves the keys of before.
+void reload_keys(const Options& options, serve::Service& server) {
+  if (options.keys.empty()) return;
+  try {
+    server.set_keys(serve::ApiKeys(options.keys));
+    fmt::print(stderr, "minim: the keys of '{}' were read again\n", options.keys);
+  } catch (const Error& error) {
+    fmt::print(stderr, "minim: warning: the keys stay as they were: {}\n", error.what());
+  }
 }
 
 // As many descriptors as the system lets this program have.
@@ -234,11 +272,15 @@ int serve_models(Options& options) {
   options.registry.model.precision = engine.precision();
   serve::ModelRegistry models(engine.context(), sources_with_adapters(options), options.registry);
   const InterruptGuard interrupt;
+  const HangUpGuard hang_up;
   std::shared_ptr<serve::ServedModel> first;
   {
     ProgressDisplay display(engine.quiet());
     first = models.load("", display.sink());
   }
+  std::unique_ptr<serve::DataStore> data;
+  if (!options.data.empty()) data = std::make_unique<serve::DataStore>(options.data);
+  service.data = data.get();
   serve::Service server(models, service);
   const std::string base = base_address(options, server.port());
   if (!engine.quiet()) {
@@ -247,8 +289,10 @@ int serve_models(Options& options) {
     print_examples(*first, base, !service.keys.empty());
   }
   first.reset();
-  while (!InterruptGuard::interrupted())
+  while (!InterruptGuard::interrupted()) {
+    if (HangUpGuard::take()) reload_keys(options, server);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
   if (!engine.quiet()) fmt::print(stderr, "minim: finishing what was begun; again ends it now\n");
   const auto patience = std::chrono::duration<double>(options.drain_seconds);
   const bool drained =
@@ -292,12 +336,20 @@ void add_network_flags(CLI::App& app, Options& options) {
   app.add_option("--http-threads", http.threads, "Threads for connections")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
-  app.add_option("--keys", options.keys, "File of those who may ask; without: everybody");
+  app.add_option("--keys", options.keys,
+                 "File of those who may ask; without: everybody. Read again on SIGHUP");
   app.add_option("--new-key", options.new_key,
                  "Make a key of that name, add its hash to the file of --keys, print it, and end");
   app.add_option("--scopes", options.scopes,
                  "With --new-key: what it allows, of inference,metrics,admin")
       ->capture_default_str();
+  app.add_option("--requests-per-minute", options.service.limit.requests,
+                 "Of each key without a limit of its own, or, without keys, of all together; with "
+                 "--new-key: of that one (default: no limit)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
+  app.add_option("--tokens-per-minute", options.service.limit.tokens,
+                 "Likewise, of prompts and answers")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
   app.add_flag("--open", options.open,
                "Listen beyond this machine without keys: anybody who reaches it may ask");
   app.add_option("--tls-certificate", http.certificate, "PEM file; with --tls-key, HTTPS only");
@@ -306,6 +358,10 @@ void add_network_flags(CLI::App& app, Options& options) {
                  "Origin of web pages that may ask, such as https://example.org; *: all");
   app.add_option("--allow-host", options.service.hosts,
                  "Name of this machine that requests may use besides localhost");
+  app.add_option(
+      "--data", options.data,
+      "Folder for files and batches, which is made where it is not there; without, there "
+      "are none");
   app.add_option(
       "--access-log", options.access_log,
       "File for a line of JSON for each request, without its content; -: standard error");

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <optional>
 #include <random>
@@ -47,6 +48,17 @@ std::optional<uint8_t> parse_scopes(std::string_view text) {
   return scopes;
 }
 
+// "requests=60" or "tokens=10000".
+bool parse_limit(std::string_view word, RateLimit& limit) {
+  const size_t equals = std::min(word.find('='), word.size());
+  const std::string_view name = word.substr(0, equals);
+  int64_t& value = name == "requests" ? limit.requests : limit.tokens;
+  if (equals == word.size() || (name != "requests" && name != "tokens") || value != 0) return false;
+  const char* end = word.data() + word.size();
+  const auto read = std::from_chars(word.data() + equals + 1, end, value);
+  return read.ec == std::errc() && read.ptr == end && value > 0;
+}
+
 bool is_hash(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -70,13 +82,16 @@ ApiKeys::ApiKeys(const Path& file) {
     words >> name >> hash >> scopes;
     if (name.empty() || name.front() == '#') continue;
     const auto parsed = parse_scopes(scopes);
-    if (!is_hash(hash) || !parsed || words >> rest) {
+    RateLimit limit;
+    bool is_line = is_hash(hash) && parsed;
+    while (is_line && words >> rest) is_line = parse_limit(rest, limit);
+    if (!is_line) {
       throw Error(ErrorCode::kFormat,
-                  fmt::format("keys: line {} of '{}' is not NAME SHA256 SCOPES; minim serve "
-                              "--new-key writes such lines",
+                  fmt::format("keys: line {} of '{}' is not NAME SHA256 SCOPES [requests=N] "
+                              "[tokens=N]; minim serve --new-key writes such lines",
                               number, file.string()));
     }
-    keys_[hash] = {name, *parsed};
+    keys_[hash] = std::make_shared<const ApiKey>(ApiKey{name, *parsed, limit});
   }
   if (keys_.empty()) {
     throw Error(
@@ -85,12 +100,21 @@ ApiKeys::ApiKeys(const Path& file) {
   }
 }
 
-void ApiKeys::add(std::string_view key, ApiKey about) { keys_[hash_of(key)] = std::move(about); }
+void ApiKeys::add(std::string_view key, ApiKey about) {
+  keys_[hash_of(key)] = std::make_shared<const ApiKey>(std::move(about));
+}
 
 // The time of looking a hash up tells nothing of the key.
-const ApiKey* ApiKeys::find(std::string_view key) const {
+std::shared_ptr<const ApiKey> ApiKeys::find(std::string_view key) const {
   const auto found = keys_.find(hash_of(key));
-  return found == keys_.end() ? nullptr : &found->second;
+  return found == keys_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const ApiKey> ApiKeys::find_name(std::string_view name) const {
+  for (const auto& [hash, key] : keys_) {
+    if (key->name == name) return key;
+  }
+  return nullptr;
 }
 
 std::string make_api_key() {
@@ -101,7 +125,7 @@ std::string make_api_key() {
 }
 
 void append_api_key(const Path& file, std::string_view key, std::string_view name,
-                    std::string_view scopes) {
+                    std::string_view scopes, const RateLimit& limit) {
   if (!is_name(name)) {
     throw Error(ErrorCode::kInvalidArgument,
                 "keys: a name has 1 to 64 letters, digits and signs, and no space");
@@ -110,7 +134,10 @@ void append_api_key(const Path& file, std::string_view key, std::string_view nam
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("keys: '{}' is no list of inference, metrics, admin", scopes));
   }
-  const std::string line = fmt::format("{} {} {}\n", name, hash_of(key), scopes);
+  std::string line = fmt::format("{} {} {}", name, hash_of(key), scopes);
+  if (limit.requests > 0) line += fmt::format(" requests={}", limit.requests);
+  if (limit.tokens > 0) line += fmt::format(" tokens={}", limit.tokens);
+  line += '\n';
   const int descriptor =
       ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
   const bool written =

@@ -1,6 +1,9 @@
 #include "serve/call.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cmath>
 #include <new>
 #include <optional>
 #include <utility>
@@ -9,17 +12,65 @@
 #include "base/xxhash64.h"
 #include "serve/api_keys.h"
 #include "serve/dialect_errors.h"
+#include "serve/limits/rate_limits.h"
 #include "serve/metrics.h"
 
 namespace minim::serve {
 namespace {
 
 // One for each key: how fast an answer begins must not tell what holders of others have asked.
-uint64_t prefix_space_of(const ApiKey* key) {
-  if (key == nullptr) return 0;
+uint64_t prefix_space_of(const Call& call) {
+  if (call.key == nullptr) return 0;
   XxHash64 hash;
-  hash.update(key->name);
+  hash.update(call.key->name);
   return hash.digest();
+}
+
+void add_rate_headers(const Call& call, const char* what, const RateState& state) {
+  const auto add = [&](const char* kind, std::string value) {
+    call.exchange->add_header(fmt::format("x-ratelimit-{}-{}", kind, what), std::move(value));
+  };
+  if (state.limit == 0 || call.exchange->started()) return;
+  add("limit", std::to_string(state.limit));
+  add("remaining", std::to_string(state.remaining));
+  add("reset", duration_text(state.reset_seconds));
+}
+
+void count_into(const Call& call, const char* what, const RateState& state, int64_t amount) {
+  add_rate_headers(call, what, state);
+  if (state.taken) return;
+  if (!state.wait_seconds) {
+    throw Refusal(429,
+                  fmt::format("the request has {} {}, and {} a minute are allowed; ask for less",
+                              amount, what, state.limit),
+                  {}, "rate_limit_exceeded");
+  }
+  throw Refusal(429,
+                fmt::format("the limit of {} {} a minute is reached; try again in {}", state.limit,
+                            what, duration_text(*state.wait_seconds)),
+                {}, "rate_limit_exceeded")
+      .retry_after(*state.wait_seconds);
+}
+
+const RateLimit* limit_of(const Call& call) {
+  return call.key == nullptr ? nullptr : &call.key->limit;
+}
+
+// How many tokens the texts take at most. Several that continue the same prompt read it once.
+int64_t tokens_of(const ServedModel& model, const std::vector<TextRequest>& texts,
+                  bool with_answers) {
+  int64_t tokens = 0;
+  const std::vector<TokenId>* last = nullptr;
+  for (const TextRequest& text : texts) {
+    const auto prompt = static_cast<int64_t>(text.prompt.size());
+    if (last == nullptr || *last != text.prompt) tokens += prompt;
+    last = &text.prompt;
+    if (!with_answers) continue;
+    const int64_t room = std::max<int64_t>(model.context_tokens() - prompt, 0);
+    const int64_t most = text.options.generator.tokens_max;
+    tokens += most < 0 ? room : std::min(most, room);
+  }
+  return tokens;
 }
 
 // What went wrong, as a refusal. REQUIRES: called within a catch block.
@@ -50,9 +101,11 @@ std::string refusal_body(Dialect dialect, const Refusal& refusal) {
 
 HttpResponse refusal_response(Dialect dialect, const Refusal& refusal) {
   HttpResponse response{.status = refusal.status(), .body = refusal_body(dialect, refusal)};
-  if (refusal.status() == 503 || refusal.status() == 429) {
-    response.headers.push_back({"retry-after", "1"});
-  } else if (refusal.status() >= 500) {
+  if (refusal.status() == 503 || refusal.retry_seconds()) {
+    const double seconds = refusal.retry_seconds().value_or(1);
+    response.headers.push_back({"retry-after", fmt::format("{:.0f}", std::ceil(seconds))});
+    response.headers.push_back({"retry-after-ms", fmt::format("{:.0f}", std::ceil(seconds * 1e3))});
+  } else if (refusal.status() >= 500 || refusal.status() == 429) {
     // The same again would end the same.
     response.headers.push_back({"x-should-retry", "false"});
   }
@@ -99,12 +152,37 @@ void with_model(const Call& call, const std::string& id,
       call, [call, id] { return call.parts.models.load(id); }, std::move(go_on));
 }
 
+const std::string& Call::holder() const {
+  static const std::string kNobody;
+  return key == nullptr ? kNobody : key->name;
+}
+
+void count_request(const Call& call) {
+  count_into(call, "requests", call.parts.rates.take_request(call.holder(), limit_of(call)), 1);
+}
+
+void count_tokens_of(const Call& call, int64_t tokens) {
+  count_into(call, "tokens",
+             call.parts.rates.take_tokens(call.holder(), limit_of(call), tokens, tokens), tokens);
+}
+
 void generate(const Call& call, std::shared_ptr<ServedModel> model, std::vector<TextRequest> texts,
               std::unique_ptr<GenerationReply> reply) {
+  RateLimits& rates = call.parts.rates;
+  const int64_t least = tokens_of(*model, texts, /*with_answers=*/false);
+  const RateState reserved = rates.take_tokens(call.holder(), limit_of(call), least,
+                                               tokens_of(*model, texts, /*with_answers=*/true));
+  count_into(call, "tokens", reserved, least);
   GenerationRequest request{.model = std::move(model),
                             .texts = std::move(texts),
-                            .prefix_space = prefix_space_of(call.key),
-                            .deadline = call.parts.limits.deadline};
+                            .prefix_space = prefix_space_of(call),
+                            .priority = call.priority,
+                            .deadline = call.parts.limits.deadline,
+                            .energy = &call.parts.energy};
+  request.ended = [&rates, holder = call.holder(), least,
+                   taken = reserved.taken_amount](int64_t generated) {
+    rates.give_back_tokens(holder, taken - least - generated);
+  };
   request.count = [&metrics = call.parts.metrics](const GenerationStatistics& statistics) {
     metrics.add_tokens(statistics.prompt_tokens, statistics.reused_tokens,
                        statistics.generated_tokens);

@@ -18,7 +18,13 @@
 
 namespace minim::serve {
 
+class BatchRunner;
+class DataStore;
+class DetachedExchanges;
+class EnergyShares;
 class Metrics;
+class RateLimits;
+class ResponseStore;
 struct ApiKey;
 
 // How errors and streams are written.
@@ -37,18 +43,27 @@ struct ServerParts {
   Admission& admission;
   WorkThreads& work;
   Metrics& metrics;
+  RateLimits& rates;
+  EnergyShares& energy;
+  ResponseStore& responses;
+  DetachedExchanges& detached;  // requests that no client waits for
   GenerationLimits limits;
   std::function<HttpServerCounts()> http_counts;
+  DataStore* data = nullptr;       // null: nothing is kept on disk
+  BatchRunner* batches = nullptr;  // null: as data
 };
 
 struct Call {
   std::shared_ptr<Exchange> exchange;
   ServerParts& parts;
   Dialect dialect = Dialect::kOpenAi;
-  std::string argument;         // what stands for {...} in the path of the route
-  const ApiKey* key = nullptr;  // null: none was asked for
+  std::string argument;               // what stands for {...} in the path of the route
+  std::shared_ptr<const ApiKey> key;  // null: none was asked for
+  int priority = 0;                   // of its texts: higher ones first
 
   const HttpRequest& request() const { return exchange->request(); }
+  // Whose it is: the name of the key, or empty. What is kept is found by its holder only.
+  const std::string& holder() const;
 };
 
 // The response to a refusal in a dialect's form, with the headers that tell clients whether to try
@@ -64,7 +79,13 @@ void guard_call(const Call& call, const std::function<void()>& work);
 void with_model(const Call& call, const std::string& id,
                 std::function<void(std::shared_ptr<ServedModel>)> go_on);
 
-// Generates the texts; the reply writes the response. Throws what Generation::start() throws.
+// Counts a request, or so many tokens, into what the holder of the key may ask for in a minute, and
+// adds the headers that tell how much is left. Throw Refusal(429).
+void count_request(const Call& call);
+void count_tokens_of(const Call& call, int64_t tokens);
+
+// Generates the texts; the reply writes the response. Throws what Generation::start() and
+// count_tokens_of() throw.
 void generate(const Call& call, std::shared_ptr<ServedModel> model, std::vector<TextRequest> texts,
               std::unique_ptr<GenerationReply> reply);
 

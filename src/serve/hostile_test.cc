@@ -130,8 +130,42 @@ std::vector<HostileField> fields_of_the_others() {
   return all;
 }
 
+std::vector<HostileField> fields_of_responses() {
+  const char* path = "/v1/responses";
+  const char* base = R"("input":"a")";
+  std::vector<HostileField> all;
+  for (const char* name :
+       {"max_output_tokens", "top_logprobs", "include", "tools", "tool_choice", "text", "reasoning",
+        "truncation", "metadata", "conversation", "prompt", "max_tool_calls", "stream_options",
+        "previous_response_id", "service_tier", "unheard_of"}) {
+    all.push_back(beside(path, base, name));
+  }
+  all.push_back(beside(path, base, "temperature", {"fraction"}));
+  all.push_back(beside(path, base, "background", {"boolean"}));
+  all.push_back(beside(path, base, "store", {"boolean"}));
+  all.push_back(beside(path, base, "instructions", kText));
+  all.push_back(beside(path, "\"stream\":false", "input", kText));
+  const auto item = [&](const char* fields, const char* param, Names fine = {}) {
+    all.push_back({path, std::string("{\"input\":[{") + fields + "}]}", param, std::move(fine)});
+  };
+  item(R"("role":@,"content":"a")", "input[0].role");
+  item(R"("role":"user","content":@)", "input[0].content", kText);
+  item(R"("type":@,"role":"user","content":"a")", "input[0].type");
+  item(R"("role":"user","content":"a"},@,{)", "input[1]");
+  item(R"("type":"function_call","name":"a","call_id":"b","arguments":@)", "input[0].arguments",
+       {"empty text"});
+  item(R"("type":"function_call_output","call_id":@,"output":"a")", "input[0].call_id");
+  item(R"("type":"reasoning","summary":@)", "input[0].summary", kText);
+  all.push_back({path, R"({"input":"a","text":{"format":@}})", "text.format"});
+  all.push_back({path, R"({"input":"a","metadata":{"k":@}})", "metadata.k", kText});
+  all.push_back({"/v1/moderations", R"({"input":@})", "input", kText});
+  all.push_back({"/v1/moderations", R"({"input":["a",@]})", "input[1]", kText});
+  return all;
+}
+
 std::vector<HostileField> hostile_fields() {
   std::vector<HostileField> all = fields_of_chat();
+  for (HostileField& field : fields_of_responses()) all.push_back(std::move(field));
   for (HostileField& field : fields_of_the_others()) all.push_back(std::move(field));
   return all;
 }

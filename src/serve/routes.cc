@@ -2,7 +2,9 @@
 
 #include "serve/anthropic/handlers.h"
 #include "serve/ollama/handlers.h"
+#include "serve/openai/batches/handlers.h"
 #include "serve/openai/handlers.h"
+#include "serve/openai/responses/handlers.h"
 #include "serve/status.h"
 
 namespace minim::serve {
@@ -21,6 +23,32 @@ constexpr Route kRoutes[] = {
      "Answer a conversation"},
     {"POST", "/v1/completions", Dialect::kOpenAi, Scope::kInference, completions,
      "Continue a text"},
+    {"POST", "/v1/responses", Dialect::kOpenAi, Scope::kInference, create_response,
+     "Answer a conversation, item by item"},
+    {"GET", "/v1/responses/{response}", Dialect::kOpenAi, Scope::kInference, show_response,
+     "Show a response that is kept"},
+    {"DELETE", "/v1/responses/{response}", Dialect::kOpenAi, Scope::kInference, delete_response,
+     "Delete a response"},
+    {"POST", "/v1/responses/{response}/cancel", Dialect::kOpenAi, Scope::kInference,
+     cancel_response, "Cancel a response in the background"},
+    {"GET", "/v1/responses/{response}/input_items", Dialect::kOpenAi, Scope::kInference,
+     list_response_input, "List the items that a response answers"},
+    {"POST", "/v1/files", Dialect::kOpenAi, Scope::kInference, upload_file, "Keep a file"},
+    {"GET", "/v1/files", Dialect::kOpenAi, Scope::kInference, list_files, "List the files"},
+    {"GET", "/v1/files/{file}", Dialect::kOpenAi, Scope::kInference, show_file, "Describe a file"},
+    {"GET", "/v1/files/{file}/content", Dialect::kOpenAi, Scope::kInference, file_content,
+     "What is in a file"},
+    {"DELETE", "/v1/files/{file}", Dialect::kOpenAi, Scope::kInference, delete_file,
+     "Delete a file"},
+    {"POST", "/v1/batches", Dialect::kOpenAi, Scope::kInference, create_batch,
+     "Have the requests of a file answered"},
+    {"GET", "/v1/batches", Dialect::kOpenAi, Scope::kInference, list_batches, "List the batches"},
+    {"GET", "/v1/batches/{batch}", Dialect::kOpenAi, Scope::kInference, show_batch,
+     "How far a batch has come"},
+    {"POST", "/v1/batches/{batch}/cancel", Dialect::kOpenAi, Scope::kInference, cancel_batch,
+     "Cancel a batch"},
+    {"POST", "/v1/moderations", Dialect::kOpenAi, Scope::kInference, moderations,
+     "Classify texts by rules"},
     {"POST", "/v1/embeddings", Dialect::kOpenAi, Scope::kInference, embeddings,
      "Turn texts into vectors"},
     {"POST", "/v1/rerank", Dialect::kOpenAi, Scope::kInference, rerank,
@@ -49,8 +77,15 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   if (brace == std::string_view::npos) {
     return pattern == path ? std::optional(std::string_view()) : std::nullopt;
   }
-  if (!path.starts_with(pattern.substr(0, brace)) || path.size() == brace) return std::nullopt;
-  return path.substr(brace);
+  if (!path.starts_with(pattern.substr(0, brace))) return std::nullopt;
+  const size_t close = pattern.find('}');
+  const std::string_view behind = pattern.substr(close + 1);
+  path.remove_prefix(brace);
+  if (path.size() <= behind.size() || !path.ends_with(behind)) return std::nullopt;
+  path.remove_suffix(behind.size());
+  const bool may_have_slashes = pattern.substr(brace, close + 1 - brace) == "{model}";
+  if (!may_have_slashes && path.find('/') != std::string_view::npos) return std::nullopt;
+  return path;
 }
 
 }  // namespace

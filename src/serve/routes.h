@@ -13,7 +13,7 @@ namespace minim::serve {
 
 struct Route {
   const char* method;
-  const char* path;  // "/v1/models/{model}": the last part may be a name, with slashes in it
+  const char* path;  // "/v1/models/{model}": a name; that of a model may have slashes in it
   Dialect dialect;
   Scope scope;
   void (*handle)(const Call& call);

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <ctime>
+#include <mutex>
 #include <utility>
 
+#include "serve/engine/energy_shares.h"
+#include "serve/http/detached_exchange.h"
 #include "serve/metrics.h"
+#include "serve/openai/batches/batch_runner.h"
 #include "serve/request/json_text.h"
 #include "serve/routes.h"
 
@@ -53,8 +57,12 @@ class Service::Impl {
       : options_(std::move(options)),
         admission_(options_.texts_max),
         work_(kWorkThreads, kWorkWaitingMax),
-        parts_{models,   admission_,      work_,
-               metrics_, options_.limits, [this] { return server_->counts(); }},
+        keys_(std::make_shared<const ApiKeys>(options_.keys)),
+        rates_(options_.limit),
+        responses_(options_.responses),
+        parts_{
+            models,  admission_, work_,     metrics_,        rates_,
+            energy_, responses_, detached_, options_.limits, [this] { return server_->counts(); }},
         server_(std::make_unique<HttpServer>(
             options_.http,
             [this](std::shared_ptr<Exchange> exchange) { serve(std::move(exchange)); },
@@ -64,13 +72,21 @@ class Service::Impl {
                           },
                       .ended = [this](const HttpRequest& request,
                                       const HttpOutcome& outcome) { ended(request, outcome); }})) {
+    if (options_.data != nullptr) run_batches(*options_.data);
     server_->start();
   }
   ~Impl() { stop(); }
 
   HttpServer& server() { return *server_; }
   int64_t texts() const { return admission_.texts(); }
+  void set_keys(ApiKeys keys) {
+    auto changed = std::make_shared<const ApiKeys>(std::move(keys));
+    const std::lock_guard lock(keys_mutex_);
+    keys_.swap(changed);
+  }
   void stop() {
+    if (batches_) batches_->stop();
+    detached_.stop();
     work_.stop();
     server_->stop();
   }
@@ -78,18 +94,46 @@ class Service::Impl {
  private:
   void serve(std::shared_ptr<Exchange> exchange);
   void route(const Call& call, const RouteMatch& match);
+  void run_batches(DataStore& data);
   void check_host(const HttpRequest& request) const;
   bool allows_origin(std::string_view origin) const;
-  const ApiKey* check_key(const HttpRequest& request, Scope scope) const;
+  std::shared_ptr<const ApiKeys> keys() const {
+    const std::lock_guard lock(keys_mutex_);
+    return keys_;
+  }
+  std::shared_ptr<const ApiKey> check_key(const HttpRequest& request, Scope scope) const;
   void ended(const HttpRequest& request, const HttpOutcome& outcome);
 
   const ServiceOptions options_;
   Admission admission_;
   Metrics metrics_;
   WorkThreads work_;
+  mutable std::mutex keys_mutex_;        // guards the next
+  std::shared_ptr<const ApiKeys> keys_;  // those of now
+  RateLimits rates_;
+  EnergyShares energy_;
+  ResponseStore responses_;
+  DetachedExchanges detached_;
   ServerParts parts_;
   std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<BatchRunner> batches_;
 };
+
+void Service::Impl::run_batches(DataStore& data) {
+  BatchRunnerHooks hooks;
+  hooks.handle = [](const Call& call) {
+    guard_call(call, [&] { find_route("POST", call.request().path).route->handle(call); });
+  };
+  hooks.key_of = [this](const std::string& holder) -> std::optional<std::shared_ptr<const ApiKey>> {
+    const auto keys = this->keys();
+    if (keys->empty() && holder.empty()) return nullptr;
+    auto key = keys->find_name(holder);
+    return key == nullptr ? std::nullopt : std::optional(std::move(key));
+  };
+  parts_.data = &data;
+  batches_ = std::make_unique<BatchRunner>(data, parts_, std::move(hooks));
+  parts_.batches = batches_.get();
+}
 
 // A page of another site can make a browser send it here under that site's own name.
 void Service::Impl::check_host(const HttpRequest& request) const {
@@ -109,14 +153,16 @@ bool Service::Impl::allows_origin(std::string_view origin) const {
                      [&](const std::string& each) { return each == "*" || each == origin; });
 }
 
-const ApiKey* Service::Impl::check_key(const HttpRequest& request, Scope scope) const {
-  if (options_.keys.empty() || scope == Scope::kNone) return nullptr;
+std::shared_ptr<const ApiKey> Service::Impl::check_key(const HttpRequest& request,
+                                                       Scope scope) const {
+  const auto keys = this->keys();
+  if (keys->empty() || scope == Scope::kNone) return nullptr;
   const std::string_view presented = presented_key(request);
   if (presented.empty()) {
     throw Refusal(401, "a key is needed: send it as 'Authorization: Bearer KEY'", {},
                   "missing_api_key");
   }
-  const ApiKey* key = options_.keys.find(presented);
+  auto key = keys->find(presented);
   if (key == nullptr) throw Refusal(401, "the key is not known here", {}, "invalid_api_key");
   if (!key->allows(scope)) {
     throw Refusal(403, "the key does not allow this", {}, "insufficient_permissions");
@@ -168,6 +214,7 @@ void Service::Impl::route(const Call& call, const RouteMatch& match) {
   }
   Call known = call;
   known.key = check_key(request, match.route->scope);
+  if (match.route->scope == Scope::kInference) count_request(known);
   match.route->handle(known);
 }
 
@@ -176,7 +223,8 @@ void Service::Impl::ended(const HttpRequest& request, const HttpOutcome& outcome
   const char* path = match.route != nullptr ? match.route->path : "";
   metrics_.add_request(path, outcome);
   if (!options_.access_log) return;
-  const ApiKey* key = options_.keys.empty() ? nullptr : options_.keys.find(presented_key(request));
+  const auto keys = this->keys();
+  const auto key = keys->empty() ? nullptr : keys->find(presented_key(request));
   const OrderedJson line = {{"time", utc_time()},
                             {"id", request.id},
                             {"peer", request.peer},
@@ -201,6 +249,7 @@ Service::~Service() = default;
 uint16_t Service::port() const { return impl_->server().port(); }
 HttpServerCounts Service::counts() const { return impl_->server().counts(); }
 int64_t Service::texts() const { return impl_->texts(); }
+void Service::set_keys(ApiKeys keys) { impl_->set_keys(std::move(keys)); }
 bool Service::drain(std::chrono::milliseconds timeout) { return impl_->server().drain(timeout); }
 void Service::stop() { impl_->stop(); }
 

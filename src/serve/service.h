@@ -13,19 +13,25 @@
 #include "serve/call.h"
 #include "serve/engine/model_registry.h"
 #include "serve/http/server.h"
+#include "serve/limits/rate_limits.h"
+#include "serve/openai/responses/store.h"
 
 namespace minim::serve {
 
 struct ServiceOptions {
   HttpServerOptions http;
   ApiKeys keys;
+  // Of each holder of a key that has none of its own; without keys, of all together.
+  RateLimit limit;
+  ResponseStoreLimits responses;
   // Web pages of these origins may ask ("https://example.org"; "*": all); others may not, whatever
   // the browser would let them do.
   std::vector<std::string> origins;
   // Where the server listens on loopback: names that requests may call it by, besides localhost and
   // loopback addresses.
   std::vector<std::string> hosts;
-  int64_t texts_max = 256;  // that are generated or wait for it; more: 503
+  DataStore* data = nullptr;  // for files and batches; null: there are none. Must outlive it.
+  int64_t texts_max = 256;    // that are generated or wait for it; more: 503
   GenerationLimits limits;
   // A line of JSON for each request that ended, without any of its content. From any thread; empty:
   // none.
@@ -43,6 +49,8 @@ class Service {
   uint16_t port() const;
   HttpServerCounts counts() const;
   int64_t texts() const;  // that are generated or wait for it
+  // For requests that come from now on. From any thread.
+  void set_keys(ApiKeys keys);
   // As HttpServer has them.
   bool drain(std::chrono::milliseconds timeout);
   void stop();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "serve/data/data_store.h"
 #include "serve/routes.h"
 #include "serve/testing/service_rig.h"
 
@@ -41,6 +42,8 @@ TEST_F(ServiceTest, IsWellAndCounts) {
 
 // Every path of the document is served, and every route is in it.
 TEST_F(ServiceTest, DescribesWhatItServes) {
+  DataStore data(folder_.path() / "data");
+  options_.data = &data;
   start();
   const OrderedJson document = OrderedJson::parse(connect().get("/openapi.json").body);
   size_t operations = 0;
@@ -49,17 +52,22 @@ TEST_F(ServiceTest, DescribesWhatItServes) {
       ++operations;
       EXPECT_FALSE(operation["summary"].get<std::string>().empty());
       const bool posts = method == "post";
+      // Nothing is kept that has the name.
+      const bool is_kept = path.find('{') != std::string::npos && path != "/v1/models/{model}";
       std::string asked = path;
       if (const size_t brace = asked.find('{'); brace != std::string::npos) {
         EXPECT_EQ(operation["parameters"].size(), 1u);
-        asked.replace(brace, asked.size() - brace, "tiny");
+        asked.replace(brace, asked.find('}') + 1 - brace, "tiny");
       }
-      const ClientResponse response = posts ? connect().post(asked, "[]") : connect().get(asked);
-      EXPECT_EQ(response.status, posts ? 400 : 200) << asked << response.body;
+      std::string verb = method;
+      for (char& c : verb) c = static_cast<char>(c - 'a' + 'A');
+      const ClientResponse response = connect().request(verb, asked, posts ? "[]" : "");
+      EXPECT_EQ(response.status, is_kept ? 404 : posts ? 400 : 200) << asked << response.body;
       EXPECT_EQ(connect().request("PATCH", asked).status, 405) << asked;
     }
   }
   EXPECT_EQ(operations, routes().size());
+  service_.reset();
 }
 
 TEST_F(ServiceTest, LogsRequestsWithoutTheirContent) {
@@ -265,7 +273,7 @@ TEST(ApiKeys, AreKeptAsHashes) {
   const std::string key = make_api_key();
   EXPECT_EQ(key.size(), 67u);
   append_api_key(file, key, "ann", "inference,metrics");
-  append_api_key(file, "mk-other", "bob", "admin");
+  append_api_key(file, "mk-other", "bob", "admin", {.requests = 60, .tokens = 9000});
   EXPECT_EQ(read_file(file).find(key), std::string::npos);
   const ApiKeys keys(file);
   ASSERT_NE(keys.find(key), nullptr);
@@ -273,13 +281,20 @@ TEST(ApiKeys, AreKeptAsHashes) {
   EXPECT_TRUE(keys.find(key)->allows(Scope::kMetrics));
   EXPECT_FALSE(keys.find(key)->allows(Scope::kAdmin));
   EXPECT_EQ(keys.find("mk-nobody"), nullptr);
+  EXPECT_EQ(keys.find("mk-other")->limit.requests, 60);
+  EXPECT_EQ(keys.find("mk-other")->limit.tokens, 9000);
   EXPECT_THROW(append_api_key(file, key, "a b", "admin"), Error);
   EXPECT_THROW(append_api_key(file, key, "a", "root"), Error);
   append_api_key(file, key, "x", "admin");
-  FileWriter broken(file);
-  broken.write(std::string_view("ann 12 admin\n"));
-  broken.commit();
-  EXPECT_THROW(ApiKeys{file}, Error);
+  const std::string hash(64, 'a');
+  for (const std::string& line :
+       {std::string("ann 12 admin"), "ann " + hash + " admin tokens=0",
+        "ann " + hash + " admin tokens=1 tokens=2", "ann " + hash + " admin request=1"}) {
+    FileWriter broken(file);
+    broken.write(line + "\n");
+    broken.commit();
+    EXPECT_THROW(ApiKeys{file}, Error) << line;
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "serve/status.h"
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,7 +32,7 @@ void show_openapi(const Call& call) {
     const std::string path = route.path;
     OrderedJson operation = {{"summary", route.summary}};
     if (const size_t brace = path.find('{'); brace != std::string::npos) {
-      const OrderedJson name = {{"name", path.substr(brace + 1, path.size() - brace - 2)},
+      const OrderedJson name = {{"name", path.substr(brace + 1, path.find('}') - brace - 1)},
                                 {"in", "path"},
                                 {"required", true},
                                 {"schema", {{"type", "string"}}}};
@@ -41,12 +42,17 @@ void show_openapi(const Call& call) {
     if (posts) {
       operation["requestBody"] = {
           {"required", true},
-          {"content", {{"application/json", {{"schema", {{"type", "object"}}}}}}}};
+          {"content",
+           {{path == "/v1/files" ? "multipart/form-data" : "application/json",
+             {{"schema", {{"type", "object"}}}}}}}};
     }
     operation["responses"] = {{"200", {{"description", "The answer"}}},
                               {"default", {{"description", "A refusal, with its reason"}}}};
     if (route.scope == Scope::kNone) operation["security"] = OrderedJson::array();
-    paths[path][posts ? "post" : "get"] = std::move(operation);
+    std::string method = route.method;
+    std::transform(method.begin(), method.end(), method.begin(),
+                   [](char c) { return static_cast<char>(c - 'A' + 'a'); });
+    paths[path][method] = std::move(operation);
   }
   const OrderedJson schemes =
       OrderedJson::object({{"key", OrderedJson::object({{"type", "http"}, {"scheme", "bearer"}})}});

@@ -63,7 +63,10 @@ Generation::Generation(std::shared_ptr<Exchange> exchange, Admission& admission,
       admitted_(static_cast<int64_t>(request_.texts.size())),
       reply_(std::move(reply)) {}
 
-Generation::~Generation() { admission_.give_back(admitted_); }
+Generation::~Generation() {
+  admission_.give_back(admitted_);
+  if (request_.ended) request_.ended(tokens_);
+}
 
 void Generation::submit() {
   std::vector<Job> jobs;
@@ -73,6 +76,7 @@ void Generation::submit() {
     job.options = std::move(text.options);
     job.adapters = request_.model->adapters();
     job.prefix_space = request_.prefix_space;
+    job.priority = request_.priority;
     job.overflow = OverflowPolicy::kStop;
     job.speculation.prompt_lookup = true;
     job.events_max = kEventsMax;
@@ -89,6 +93,8 @@ void Generation::submit() {
     }
   }
   jobs_ = std::move(jobs);
+  if (request_.energy == nullptr) return;
+  for (size_t i = 0; i < jobs_.size(); ++i) energy_.push_back(request_.energy->begin());
 }
 
 // One event of each text in turn, so that they grow side by side.
@@ -110,14 +116,16 @@ bool Generation::pull(size_t text) {
   const auto event = jobs_[text].next(std::chrono::milliseconds(0));
   if (!event) return false;
   switch (event->kind) {
-    case GenerationEvent::Kind::kToken: reply_->token(text, *event); break;
+    case GenerationEvent::Kind::kToken:
+      ++tokens_;
+      reply_->token(text, *event);
+      break;
     case GenerationEvent::Kind::kDone:
       if (event->reason == StopReason::kCancelled) {
         fail({503, "the server is about to end", {}, "cancelled"});
         break;
       }
-      if (request_.count) request_.count(jobs_[text].statistics());
-      reply_->done(text, *event, jobs_[text].statistics());
+      finish_text(text, *event);
       if (++done_ < jobs_.size()) break;
       reply_->finish();
       end();
@@ -126,6 +134,13 @@ bool Generation::pull(size_t text) {
     default: break;
   }
   return true;
+}
+
+void Generation::finish_text(size_t text, const GenerationEvent& event) {
+  GenerationStatistics statistics = jobs_[text].statistics();
+  if (request_.energy != nullptr) statistics.energy = energy_[text].end();
+  if (request_.count) request_.count(statistics);
+  reply_->done(text, event, statistics);
 }
 
 void Generation::fail(const Refusal& refusal) {
@@ -138,6 +153,7 @@ void Generation::fail(const Refusal& refusal) {
 void Generation::end() {
   const auto self = shared_from_this();
   jobs_.clear();
+  energy_.clear();
   exchange_->on_drained(nullptr);
   exchange_->on_closed(nullptr);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/job.h"
+#include "serve/engine/energy_shares.h"
 #include "serve/engine/served_model.h"
 #include "serve/http/exchange.h"
 #include "serve/request/refusal.h"
@@ -43,8 +44,13 @@ struct GenerationRequest {
   std::vector<TextRequest> texts;
   // Prompts that begin alike share what was computed only within one space.
   uint64_t prefix_space = 0;
+  int priority = 0;  // higher ones first
   std::chrono::milliseconds deadline{600'000};
+  EnergyShares* energy = nullptr;                          // null: not told
   std::function<void(const GenerationStatistics&)> count;  // called for each text at its end
+  // Called once, when nothing more is generated: the tokens that were, of texts that were broken
+  // off too.
+  std::function<void(int64_t tokens)> ended;
 };
 
 // The response. Called in the exchange's strand.
@@ -77,6 +83,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void submit();
   void pump();
   bool pull(size_t text);
+  void finish_text(size_t text, const GenerationEvent& event);
   void fail(const Refusal& refusal);
   void end();
 
@@ -85,8 +92,10 @@ class Generation : public std::enable_shared_from_this<Generation> {
   GenerationRequest request_;
   const int64_t admitted_;
   std::unique_ptr<GenerationReply> reply_;
-  std::vector<Job> jobs_;  // empty once it has ended
+  std::vector<Job> jobs_;                    // empty once it has ended
+  std::vector<EnergyShares::Share> energy_;  // of each
   size_t done_ = 0;
+  int64_t tokens_ = 0;
 };
 
 // What an Error of the engine means to a client.

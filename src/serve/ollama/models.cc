@@ -127,6 +127,9 @@ void ollama_embed(const Call& call) {
     read_ollama_options(fields, *model, call.parts.limits);
     ignore_keep_alive(fields);
     fields.finish();
+    int64_t tokens = 0;
+    for (const Prompt& input : inputs) tokens += static_cast<int64_t>(input.tokens.size());
+    count_tokens_of(call, tokens);
     respond_later(call, [model, inputs, dimensions] { return embed(*model, inputs, dimensions); });
   });
 }

@@ -209,6 +209,7 @@ ChatOptions read_chat(const Call& call, const OrderedJson& body, ServedModel& mo
   }
   refuse_the_rest(fields);
   ignore_labels(fields);
+  refuse_to_store(fields);
   fields.finish();
   if (plan.tools.choice == CallChoice::kNamed) options.call_reason = "stop";
   options.prepared = prepare_chat(model, std::move(plan));

@@ -162,6 +162,7 @@ void start_completion(const Call& call, const OrderedJson& body,
   options.generator = read_sampling(fields, *model->tokenizer(), call.parts.limits);
   read_rest(fields, *model, options);
   ignore_labels(fields);
+  refuse_to_store(fields);
   fields.finish();
 
   std::vector<TextRequest> texts;

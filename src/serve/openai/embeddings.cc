@@ -63,7 +63,11 @@ void start_embeddings(const Call& call, const OrderedJson& body,
   request.base64 = fields.choice("encoding_format", {"float", "base64"}) == size_t{1};
   request.dimensions = fields.integer("dimensions", {1, model->model().config().dim}).value_or(0);
   ignore_labels(fields);
+  refuse_to_store(fields);
   fields.finish();
+  int64_t tokens = 0;
+  for (const Prompt& input : request.inputs) tokens += static_cast<int64_t>(input.tokens.size());
+  count_tokens_of(call, tokens);
   respond_later(call, [model, request = std::move(request)] { return embed(*model, request); });
 }
 

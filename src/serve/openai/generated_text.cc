@@ -54,6 +54,10 @@ void Usage::add(size_t prompt, const GenerationStatistics& statistics) {
     cached_tokens_ += statistics.reused_tokens;
   }
   generated_tokens_ += statistics.generated_tokens;
+  if (statistics.energy) {
+    const double before = energy_ ? energy_->joules : 0;
+    energy_ = {before + statistics.energy->joules, statistics.energy->source};
+  }
   if (seconds_of(statistics) >= seconds_of(slowest_)) slowest_ = statistics;
 }
 
@@ -75,6 +79,16 @@ OrderedJson Usage::timings() const {
           {"generation_ms", rounded(slowest_.decode_seconds * 1e3)},
           {"prompt_per_second", rounded(slowest_.prompt_rate())},
           {"generated_per_second", rounded(slowest_.decode_rate())}};
+}
+
+OrderedJson Usage::extension() const {
+  OrderedJson told = {{"timings", timings()}};
+  if (energy_) {
+    told["energy"] = {{"joules", rounded(energy_->joules)},
+                      {"source", energy_source_name(energy_->source)},
+                      {"measured", is_measured(energy_->source)}};
+  }
+  return told;
 }
 
 }  // namespace minim::serve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Usage {
   // {"queue_ms", "prompt_ms", "generation_ms", "prompt_per_second", "generated_per_second"}: of the
   // text that took longest.
   OrderedJson timings() const;
+  // What minim tells beside the answer: {"timings", "energy": {"joules", "source", "measured"}}
+  OrderedJson extension() const;
 
   int64_t prompt_tokens() const { return prompt_tokens_; }
   int64_t cached_tokens() const { return cached_tokens_; }
@@ -42,6 +45,7 @@ class Usage {
   int64_t prompt_tokens_ = 0;
   int64_t cached_tokens_ = 0;
   int64_t generated_tokens_ = 0;
+  std::optional<Energy> energy_;
   GenerationStatistics slowest_;
 };
 

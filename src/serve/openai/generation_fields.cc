@@ -88,8 +88,12 @@ void ignore_labels(Fields& fields) {
   fields.ignore(
       {"user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"});
   fields.choice("service_tier", {"auto", "default"});
+}
+
+void refuse_to_store(Fields& fields) {
   if (fields.boolean("store").value_or(false)) {
-    fields.refuse("store", "is not supported: nothing is kept here", "unsupported_parameter");
+    fields.refuse("store", "is not supported here; /v1/responses keeps what it answers",
+                  "unsupported_parameter");
   }
 }
 

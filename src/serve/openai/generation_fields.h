@@ -29,5 +29,7 @@ int64_t read_count(Fields& fields, const GenerationLimits& limits);
 
 // Fields that say nothing about the text: user, metadata, service_tier and the like.
 void ignore_labels(Fields& fields);
+// The field store: these answers are not kept.
+void refuse_to_store(Fields& fields);
 
 }  // namespace minim::serve

@@ -43,16 +43,16 @@ void OpenAiReply::respond_whole() {
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count();
   call_.exchange->respond(
       {.headers = {{"openai-processing-ms", std::to_string(milliseconds)}},
-       .body = fmt::format(R"({{{},"choices":{},"usage":{},"minim":{{"timings":{}}}}})", head_,
-                           json_text(choices()), json_text(usage_.json()),
-                           json_text(usage_.timings()))});
+       .body =
+           fmt::format(R"({{{},"choices":{},"usage":{},"minim":{}}})", head_, json_text(choices()),
+                       json_text(usage_.json()), json_text(usage_.extension()))});
 }
 
 void OpenAiReply::finish() {
   if (!streams()) return respond_whole();
   if (options_.stream.include_usage) {
-    send_chunk(fmt::format(R"(,"choices":[],"usage":{},"minim":{{"timings":{}}})",
-                           json_text(usage_.json()), json_text(usage_.timings())));
+    send_chunk(fmt::format(R"(,"choices":[],"usage":{},"minim":{})", json_text(usage_.json()),
+                           json_text(usage_.extension())));
   }
   call_.exchange->write("data: [DONE]\n\n");
   call_.exchange->finish();

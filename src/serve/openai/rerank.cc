@@ -84,7 +84,16 @@ void start_ranking(const Call& call, const OrderedJson& body,
   request.method =
       kMethods[fields.choice("method", {"likelihood", "yes-no", "embedding"}).value_or(0)];
   ignore_labels(fields);
+  refuse_to_store(fields);
   fields.finish();
+  // Each document is read together with the query.
+  int64_t tokens = 0;
+  const auto count = [&](const std::string& text) {
+    return static_cast<int64_t>(model->tokenizer()->encode(text).size());
+  };
+  for (const std::string& document : request.documents) tokens += count(document);
+  tokens += count(request.query) * static_cast<int64_t>(documents.size());
+  count_tokens_of(call, tokens);
   respond_later(call, [model, request = std::move(request), id = call.request().id.substr(4)] {
     return rank(*model, request, id);
   });

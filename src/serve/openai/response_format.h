@@ -12,5 +12,8 @@ namespace minim::serve {
 // {"name", "schema", "strict"}, "regex" with "pattern", "gbnf" with "grammar". Nothing where any
 // text will do.
 std::optional<AnswerFormat> read_response_format(Fields& fields);
+// The field format of `text`, as the Responses API has it: with the fields of "json_schema" beside
+// the type.
+std::optional<AnswerFormat> read_text_format(Fields& text);
 
 }  // namespace minim::serve

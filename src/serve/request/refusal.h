@@ -1,6 +1,7 @@
 // A request that is not served, in the words of the reply. Each dialect writes it in its own form.
 #pragma once
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -20,10 +21,18 @@ class Refusal : public std::runtime_error {
   const std::string& param() const { return param_; }
   const std::string& code() const { return code_; }  // "context_length_exceeded"; may be empty
 
+  // After so many seconds the same request may be served.
+  Refusal& retry_after(double seconds) {
+    retry_seconds_ = seconds;
+    return *this;
+  }
+  std::optional<double> retry_seconds() const { return retry_seconds_; }
+
  private:
   int status_;
   std::string param_;
   std::string code_;
+  std::optional<double> retry_seconds_;
 };
 
 }  // namespace minim::serve

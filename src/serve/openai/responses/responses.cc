@@ -1,0 +1,139 @@
+#include <fmt/core.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "serve/http/detached_exchange.h"
+#include "serve/openai/list_page.h"
+#include "serve/openai/responses/handlers.h"
+#include "serve/openai/responses/reply.h"
+#include "serve/openai/responses/request.h"
+#include "serve/openai/responses/store.h"
+#include "serve/request/fields.h"
+#include "serve/request/json_text.h"
+#include "serve/request/request_json.h"
+
+namespace minim::serve {
+namespace {
+
+void generate_response(const Call& call, const std::shared_ptr<ServedModel>& model,
+                       ResponseRequest request) {
+  std::vector<TextRequest> texts = std::move(request.prepared.texts);
+  generate(call, model, std::move(texts),
+           std::make_unique<ResponseReply>(call, model, std::move(request)));
+}
+
+// What became of a response that nobody waited for, where it was not completed.
+OrderedJson failed_response(OrderedJson begun, const HttpResponse& response) {
+  const OrderedJson body = OrderedJson::parse(response.body, nullptr, /*allow_exceptions=*/false);
+  const bool told = body.is_object() && body.contains("error");
+  begun["status"] = "failed";
+  begun["error"] = {
+      {"code", response.status == 429 ? "rate_limit_exceeded" : "server_error"},
+      {"message", told ? body["error"]["message"] : OrderedJson("the server was about to end")}};
+  return begun;
+}
+
+void begin_in_background(const Call& call, const std::shared_ptr<ServedModel>& model,
+                         ResponseRequest request) {
+  ResponseStore& store = call.parts.responses;
+  const std::string id = request.id;
+  const std::string holder = call.holder();
+  const OrderedJson begun = ResponseReply(call, model, request).response();
+  const OrderedJson input = request.input;
+  HttpRequest same = call.request();
+  same.body.clear();
+  const auto shared = std::make_shared<ResponseRequest>(std::move(request));
+  // Kept before it begins, so that its end finds it.
+  const auto exchange = std::make_shared<std::weak_ptr<DetachedExchange>>();
+  store.put(holder, {.id = id, .response = begun, .input = input, .cancel = [exchange] {
+                       if (const auto open = exchange->lock()) open->close();
+                     }});
+  *exchange = call.parts.detached.open(
+      std::move(same),
+      [call, model, shared](std::shared_ptr<Exchange> detached) {
+        Call background = call;
+        background.exchange = std::move(detached);
+        guard_call(background, [&] { generate_response(background, model, std::move(*shared)); });
+      },
+      [&store, holder, begun](const HttpResponse& response) {
+        if (response.status != 200) store.complete(holder, failed_response(begun, response));
+      });
+  call.exchange->respond({.body = json_text(begun)});
+}
+
+void start_response(const Call& call, const std::shared_ptr<ServedModel>& model,
+                    ResponseRequest request) {
+  if (request.background) return begin_in_background(call, model, std::move(request));
+  generate_response(call, model, std::move(request));
+}
+
+[[noreturn]] void refuse_unknown(const Call& call) {
+  throw Refusal(
+      404,
+      fmt::format("the response '{}' is not kept here (any more)", call.argument.substr(0, 100)),
+      "response_id", "not_found");
+}
+
+StoredResponse find_response(const Call& call) {
+  auto found = call.parts.responses.find(call.holder(), call.argument);
+  if (!found) refuse_unknown(call);
+  return *std::move(found);
+}
+
+}  // namespace
+
+void create_response(const Call& call) {
+  const auto body = std::make_shared<const OrderedJson>(parse_request_json(call.request().body));
+  const std::string id = Fields(*body).text("model").value_or("");
+  with_model(call, id, [call, body](const std::shared_ptr<ServedModel>& model) {
+    if (!body->contains("text") && !body->contains("tools")) {
+      return start_response(call, model, read_response_request(call, *body, *model));
+    }
+    // What may have to be compiled is not for the threads of connections.
+    go_on_later<ResponseRequest>(
+        call, [call, body, model] { return read_response_request(call, *body, *model); },
+        [call, model](ResponseRequest request) {
+          start_response(call, model, std::move(request));
+        });
+  });
+}
+
+void show_response(const Call& call) {
+  if (call.request().parameter("stream").value_or("false") != "false") {
+    throw Refusal(400, "'stream' is not supported: the events of a response are not kept", "stream",
+                  "unsupported_parameter");
+  }
+  call.exchange->respond({.body = json_text(find_response(call).response)});
+}
+
+void delete_response(const Call& call) {
+  const auto removed = call.parts.responses.remove(call.holder(), call.argument);
+  if (!removed) refuse_unknown(call);
+  if (removed->cancel) removed->cancel();
+  const OrderedJson body = {{"id", call.argument}, {"object", "response"}, {"deleted", true}};
+  call.exchange->respond({.body = json_text(body)});
+}
+
+void cancel_response(const Call& call) {
+  StoredResponse found = find_response(call);
+  if (found.response["background"] != true) {
+    throw Refusal(400, "only responses that were asked for with 'background' can be cancelled",
+                  "response_id", "invalid_value");
+  }
+  if (found.underway()) {
+    OrderedJson cancelled = found.response;
+    cancelled["status"] = "cancelled";
+    call.parts.responses.complete(call.holder(), std::move(cancelled));
+    if (found.cancel) found.cancel();
+    found = find_response(call);  // it may have been completed meanwhile
+  }
+  call.exchange->respond({.body = json_text(found.response)});
+}
+
+void list_response_input(const Call& call) {
+  call.exchange->respond({.body = json_text(list_page(call.request(), find_response(call).input))});
+}
+
+}  // namespace minim::serve
