@@ -334,7 +334,7 @@ typedef struct minim_chat_options {
   const char* tools;
   const char* variables;  // a JSON object: more variables of the template; null: none
   // How calls are written where the template knows no tools: "hermes", "llama", "mistral",
-  // "mistral-args", "phi", "gemma"; null: as the model's family does.
+  // "mistral-args", "phi", "gemma", "qwen-xml"; null: as the model's family does.
   const char* tool_notation;
 } minim_chat_options;
 #define MINIM_CHAT_OPTIONS_INIT MINIM_SIZED(minim_chat_options)

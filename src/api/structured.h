@@ -24,8 +24,6 @@ struct minim_tools {
 
   std::optional<minim::ToolCallParser> parser() const {
     if (!reads_calls) return {};
-    std::vector<std::string> names;
-    for (const minim::Tool& tool : list.tools) names.push_back(tool.name);
-    return minim::ToolCallParser(use.notation, std::move(names));
+    return minim::ToolCallParser(use.notation, list);
   }
 };

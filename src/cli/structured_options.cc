@@ -22,10 +22,10 @@ void add_structured_options(CLI::App& app, StructuredOptions& options) {
       app.add_option("--tool-choice", options.tool_choice,
                      "auto, none, required, or the name of the tool to call")
           ->capture_default_str();
-  CLI::Option* const notation =
-      app.add_option("--tool-notation", options.tool_notation,
-                     "How calls are written: hermes, llama, mistral, mistral-args, phi or gemma "
-                     "(default: as the model's family does)");
+  CLI::Option* const notation = app.add_option(
+      "--tool-notation", options.tool_notation,
+      "How calls are written: hermes, llama, mistral, mistral-args, phi, gemma or qwen-xml "
+      "(default: as the model's family does)");
   CLI::Option* const single =
       app.add_flag("--single-call", options.single_call, "At most one call of a tool");
   for (CLI::Option* option : {schema, grammar, tools}) option->type_name("FILE");

@@ -6,7 +6,7 @@ namespace minim::serve {
 
 AnswerParts::AnswerParts(const Options& options) {
   if (options.reasoning) reasoning_.emplace(options.reasoning_begun);
-  if (options.tool_calls) calls_.emplace(*options.tool_calls, options.tool_names);
+  if (options.tool_calls) calls_.emplace(*options.tool_calls, options.tools);
 }
 
 void AnswerParts::add_answer(ToolCallParser::Output output, std::vector<AnswerPart>& parts) {

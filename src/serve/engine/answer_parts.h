@@ -24,7 +24,7 @@ class AnswerParts {
     bool reasoning = true;                   // tells <think> apart
     bool reasoning_begun = false;            // the prompt ended with <think>
     std::optional<ToolNotation> tool_calls;  // tells calls apart that are written so
-    std::vector<std::string> tool_names;     // of those that are calls
+    ToolList tools;                          // those that can be called
   };
 
   explicit AnswerParts(const Options& options);

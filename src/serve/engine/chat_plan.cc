@@ -25,6 +25,14 @@ ConstraintSource call_constraint(const ServedModel& model, const Tools& tools) {
                   .parallel = tools.parallel}};
 }
 
+ToolList read_list(const OrderedJson& tools) {
+  try {
+    return read_tools(tools);
+  } catch (const Error& error) {
+    throw Refusal(400, error.what(), "tools", "unsupported_value");
+  }
+}
+
 std::shared_ptr<const Constraint> compile(ServedModel& model, const ConstraintSource& source,
                                           const std::string& path) {
   try {
@@ -66,9 +74,7 @@ PreparedChat prepare_chat(ServedModel& model, ChatPlan plan) {
                     .reasoning_begun = prompt.reasoning_begun};
   if (plan.tools.allowed()) {
     prepared.parts.tool_calls = model.tool_notation();
-    for (const OrderedJson& tool : plan.tools.list) {
-      prepared.parts.tool_names.push_back(tool["function"]["name"]);
-    }
+    prepared.parts.tools = read_list(plan.tools.list);
   }
   TextGeneratorOptions generator = std::move(plan.generator);
   // What must come begins at once.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -29,8 +30,21 @@ class Compiler {
     make_spacing();
   }
 
-  ExpressionId run() {
-    const ExpressionId all = value({&document_.root()});
+  ExpressionId run() { return checked(value({&document_.root()})); }
+
+  ExpressionId run_tagged(const MemberTags& tags) {
+    tags_ = &tags;
+    std::vector<ExpressionId> choices;
+    const std::vector<SchemaShape> shapes = shapes_.of({&document_.root()});
+    for (const SchemaShape& shape : shapes) {
+      if (shape.values) shapes_.refuse(document_.root(), "enum", "of whole objects");
+      if ((shape.kinds & kObjectKind) != 0) choices.push_back(tagged_members(shape));
+    }
+    return checked(grammar_.choice(std::move(choices)));
+  }
+
+ private:
+  ExpressionId checked(ExpressionId all) const {
     if (all != Grammar::kNothing) return all;
     throw Error(ErrorCode::kFormat,
                 fmt::format("schema: no value is valid by it: {}",
@@ -38,7 +52,6 @@ class Compiler {
                                                : "nothing fits " + impossible_));
   }
 
- private:
   void make_spacing() {
     const ExpressionId space = grammar_.literal(" ");
     switch (options_.spacing) {
@@ -184,6 +197,23 @@ class Compiler {
   }
 
   ExpressionId object(const SchemaShape& shape) {
+    const auto member = [&](const std::string& name, const Conjunction& own) {
+      return grammar_.sequence({grammar_.literal(json_string(name)), colon_, value(own)});
+    };
+    const auto other = [&](const Automaton& language, const Conjunction& own) {
+      return grammar_.sequence({quoted(grammar_, language), colon_, value(own)});
+    };
+    return enclosed("{}", members(shape, {member, other, comma_}));
+  }
+
+  // How members are written: one by its name, one by a language of names, and what is between two.
+  struct MemberForm {
+    std::function<ExpressionId(const std::string&, const Conjunction&)> named;
+    std::function<ExpressionId(const Automaton&, const Conjunction&)> unnamed;
+    ExpressionId separator;
+  };
+
+  ExpressionId members(const SchemaShape& shape, const MemberForm& form) {
     std::vector<Member> members;
     std::set<std::string> named;
     const std::optional<Automaton> allowed_names = names(shape);
@@ -194,8 +224,7 @@ class Compiler {
       const bool forbidden =
           SchemaShapes::is_false(own) || (allowed_names && !allowed_names->matches(name));
       if (forbidden) return !required;
-      members.push_back(
-          {grammar_.sequence({grammar_.literal(json_string(name)), colon_, value(own)}), required});
+      members.push_back({form.named(name, own), required});
       return true;
     };
     for (const OrderedJson* schema : shape.objects) {
@@ -208,8 +237,72 @@ class Compiler {
     for (const std::string& name : shape.required_order) {
       if (!declare(name)) return Grammar::kNothing;
     }
-    const ExpressionId other = other_members(shape, named, allowed_names);
-    return member_list(shape, members, other);
+    const ExpressionId other = other_members(shape, named, allowed_names, form);
+    return member_list(shape, members, other, form.separator);
+  }
+
+  ExpressionId tagged_members(const SchemaShape& shape) {
+    const auto member = [&](const std::string& name, const Conjunction& own) {
+      if (name.find_first_of("<>\n") != std::string::npos) {
+        throw Error(ErrorCode::kUnsupported,
+                    fmt::format("schema: the property '{}' cannot be written as a tag", name));
+      }
+      return grammar_.sequence({grammar_.literal(std::string(tags_->name_begin) + name),
+                                grammar_.literal(tags_->name_end), tagged_value(own),
+                                grammar_.literal(tags_->value_end)});
+    };
+    const auto other = [&](const Automaton& language, const Conjunction& own) {
+      const CharacterSet letters = {{'-', '.'}, {'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
+      const Automaton plain =
+          build_automaton(grammar_, grammar_.repeat(grammar_.characters(letters), 1, 64));
+      return grammar_.sequence({grammar_.literal(tags_->name_begin),
+                                grammar_.automaton(intersect(language, plain, grammar_.budget())),
+                                grammar_.literal(tags_->name_end), tagged_value(own),
+                                grammar_.literal(tags_->value_end)});
+    };
+    return members(shape, {member, other, Grammar::kEmpty});
+  }
+
+  ExpressionId tagged_value(const Conjunction& schemas) {
+    std::vector<ExpressionId> choices;
+    const std::vector<SchemaShape> shapes = shapes_.of(schemas);
+    for (SchemaShape shape : shapes) {
+      if (shape.values) {
+        for (const OrderedJson& one : *shape.values) {
+          choices.push_back(one.is_string() ? tagged_text(one.get_ref<const std::string&>())
+                                            : constant(one));
+        }
+        continue;
+      }
+      if ((shape.kinds & kStringKind) != 0) choices.push_back(tagged_text(shape));
+      shape.kinds &= uint8_t(~kStringKind);
+      if (shape.kinds != 0) choices.push_back(of_shape(shape));
+    }
+    const ExpressionId result = grammar_.choice(std::move(choices));
+    if (result == Grammar::kNothing && !schemas.empty()) {
+      note_impossible(document_.path(*schemas[0]));
+    }
+    return result;
+  }
+
+  ExpressionId tagged_text(const std::string& text) {
+    return text.find(tags_->mark) == std::string::npos ? grammar_.literal(text) : Grammar::kNothing;
+  }
+
+  ExpressionId tagged_text(const SchemaShape& shape) {
+    Budget& budget = grammar_.budget();
+    const bool is_free = shape.patterns.empty() && shape.formats.empty() &&
+                         shape.excluded.empty() && shape.length_min == 0 &&
+                         shape.length_max == kUnbounded;
+    if (is_free && free_text_ != Grammar::kNothing) return free_text_;
+    const ExpressionId any =
+        grammar_.repeat(grammar_.characters(CharacterSet::all()), 0, kUnbounded);
+    const Automaton marked =
+        build_automaton(grammar_, grammar_.sequence({any, grammar_.literal(tags_->mark), any}));
+    const ExpressionId text =
+        grammar_.automaton(subtract(shapes_.string_content(shape), marked, budget));
+    if (is_free) free_text_ = text;
+    return text;
   }
 
   // What propertyNames leaves; nothing: any name.
@@ -235,7 +328,8 @@ class Compiler {
 
   // Members whose names are not listed, by which patterns their names match.
   ExpressionId other_members(const SchemaShape& shape, const std::set<std::string>& named,
-                             const std::optional<Automaton>& allowed_names) {
+                             const std::optional<Automaton>& allowed_names,
+                             const MemberForm& form) {
     Budget& budget = grammar_.budget();
     Automaton free = allowed_names ? *allowed_names : content_of_length(grammar_, 0, kUnbounded);
     std::vector<ExpressionId> listed;
@@ -268,7 +362,7 @@ class Compiler {
     for (const auto& [language, matched] : classes) {
       const Conjunction own = unlisted(shape, matched);
       if (language.accepts_nothing() || SchemaShapes::is_false(own)) continue;
-      choices.push_back(grammar_.sequence({quoted(grammar_, language), colon_, value(own)}));
+      choices.push_back(form.unnamed(language, own));
     }
     return grammar_.choice(std::move(choices));
   }
@@ -292,7 +386,7 @@ class Compiler {
   }
 
   ExpressionId member_list(const SchemaShape& shape, const std::vector<Member>& members,
-                           ExpressionId other) {
+                           ExpressionId other, ExpressionId separator) {
     const uint32_t min = shape.properties_min, max = shape.properties_max;
     const auto required = uint32_t(
         std::count_if(members.begin(), members.end(), [](const Member& m) { return m.required; }));
@@ -312,7 +406,7 @@ class Compiler {
     // there is no maximum).
     std::vector<ExpressionId> lists(most + 1);
     const auto separated = [&](uint32_t count, ExpressionId member) {
-      return count == 0 ? member : grammar_.sequence({comma_, member});
+      return count == 0 ? member : grammar_.sequence({separator, member});
     };
     const auto after = [&](uint32_t count) {
       return max == kUnbounded ? std::min(count + 1, most) : count + 1;
@@ -342,7 +436,7 @@ class Compiler {
       }
       lists = std::move(before);
     }
-    return enclosed("{}", lists[0]);
+    return lists[0];
   }
 
   // A rule of its own, for depth.
@@ -358,6 +452,8 @@ class Compiler {
   SchemaDocument document_;
   SchemaShapes shapes_;
   SchemaOptions options_;
+  const MemberTags* tags_ = nullptr;
+  ExpressionId free_text_ = Grammar::kNothing;  // of tags, once it is made
   ExpressionId inside_ = Grammar::kEmpty, after_sign_ = Grammar::kEmpty;
   ExpressionId comma_ = Grammar::kEmpty, colon_ = Grammar::kEmpty;
   std::map<Conjunction, RuleId> rules_;
@@ -376,6 +472,11 @@ Grammar schema_grammar(const OrderedJson& schema, const SchemaOptions& options,
 
 ExpressionId add_schema(Grammar& grammar, const OrderedJson& schema, const SchemaOptions& options) {
   return Compiler(grammar, schema, options).run();
+}
+
+ExpressionId add_tagged_members(Grammar& grammar, const OrderedJson& schema, const MemberTags& tags,
+                                const SchemaOptions& options) {
+  return Compiler(grammar, schema, options).run_tagged(tags);
 }
 
 Grammar parse_schema_grammar(std::string_view text, const SchemaOptions& options,

@@ -26,6 +26,18 @@ Grammar schema_grammar(const OrderedJson& schema, const SchemaOptions& options =
 // The same as a part of a grammar that has others.
 ExpressionId add_schema(Grammar& grammar, const OrderedJson& schema,
                         const SchemaOptions& options = {});
+
+// How the members of an object are written outside of JSON: each name between two marks, then its
+// value up to a third; text as it is, other values as JSON.
+struct MemberTags {
+  std::string_view name_begin, name_end, value_end;
+  std::string_view mark;  // of the end: no text holds it
+};
+// The members of the objects that are valid by `schema`, in its order; those that it does not list
+// have names of letters, digits, '_', '-' and '.'. Throws kUnsupported, besides, for names that
+// cannot be written so.
+ExpressionId add_tagged_members(Grammar& grammar, const OrderedJson& schema, const MemberTags& tags,
+                                const SchemaOptions& options = {});
 // From the text of a schema.
 Grammar parse_schema_grammar(std::string_view text, const SchemaOptions& options = {},
                              const GrammarLimits& limits = {});

@@ -18,21 +18,6 @@ namespace {
 constexpr int kBranchesMax = 2'000;
 constexpr size_t kShapesMax = 256;
 
-uint8_t kind_of(const OrderedJson& value) {
-  switch (value.type()) {
-    case OrderedJson::value_t::null: return kNullKind;
-    case OrderedJson::value_t::boolean: return kBooleanKind;
-    case OrderedJson::value_t::string: return kStringKind;
-    case OrderedJson::value_t::array: return kArrayKind;
-    case OrderedJson::value_t::object: return kObjectKind;
-    case OrderedJson::value_t::number_float: {
-      const auto number = Decimal::parse(value.dump());
-      return number && !number->is_integer() ? kFractionKind : kIntegerKind;
-    }
-    default: return kIntegerKind;
-  }
-}
-
 uint32_t character_count(const std::string& text) {
   uint32_t count = 0;
   for (size_t i = 0; i < text.size(); ++count) i += utf8_at(text, i).length;
@@ -59,6 +44,21 @@ const OrderedJson* keyword(const OrderedJson& schema, const std::string& name) {
 }
 
 }  // namespace
+
+uint8_t kind_of(const OrderedJson& value) {
+  switch (value.type()) {
+    case OrderedJson::value_t::null: return kNullKind;
+    case OrderedJson::value_t::boolean: return kBooleanKind;
+    case OrderedJson::value_t::string: return kStringKind;
+    case OrderedJson::value_t::array: return kArrayKind;
+    case OrderedJson::value_t::object: return kObjectKind;
+    case OrderedJson::value_t::number_float: {
+      const auto number = Decimal::parse(value.dump());
+      return number && !number->is_integer() ? kFractionKind : kIntegerKind;
+    }
+    default: return kIntegerKind;
+  }
+}
 
 void SchemaShapes::refuse(const OrderedJson& schema, const std::string& name,
                           const std::string& why) const {

@@ -27,6 +27,9 @@ enum ValueKinds : uint8_t {
   kAllKinds = 127,
 };
 
+// One of them; a number without a fraction is an integer, however it is written.
+uint8_t kind_of(const OrderedJson& value);
+
 // Schemas that all hold, sorted and each once.
 using Conjunction = std::vector<const OrderedJson*>;
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kSpace = " \n\r\t";
 constexpr std::string_view kArguments = "[ARGS]";
 constexpr std::string_view kCallId = "[CALL_ID]";
+constexpr size_t kParametersMax = 1024;
 constexpr size_t kHeadBytesMax = 160;  // of a name and what stands before its arguments
 
 // What may stand before a call that has no mark of its own, and between two of them.
@@ -34,8 +35,11 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-ToolCallParser::ToolCallParser(ToolNotation notation, std::vector<std::string> names)
-    : notation_(notation), syntax_(tool_syntax(notation)), names_(std::move(names)) {}
+ToolCallParser::ToolCallParser(ToolNotation notation, const ToolList& tools)
+    : notation_(notation), syntax_(tool_syntax(notation)) {
+  for (const Tool& tool : tools.tools) names_.push_back(tool.name);
+  if (syntax_.tagged) parameters_ = ToolParameters(tools);
+}
 
 ToolCallParser::Output ToolCallParser::push(std::string_view piece) {
   Output output;
@@ -66,6 +70,7 @@ void ToolCallParser::run(Output& output, bool is_last) {
         break;
       case State::kName: goes_on = take_name(output, is_last); break;
       case State::kJson: goes_on = take_json(output, is_last); break;
+      case State::kTags: goes_on = take_tags(output, is_last); break;
       case State::kEnd: goes_on = take_end(output, is_last); break;
     }
   }
@@ -103,10 +108,12 @@ void ToolCallParser::begin(size_t mark_size) {
   calls_.clear();
   json_ = PartialJson();
   json_begin_ = std::string::npos;
+  value_begin_ = 0;
+  arguments_ = OrderedJson::object();
   end_missing_ = syntax_.end.empty();
   const bool may_be_named =
       notation_ == ToolNotation::kMistral || notation_ == ToolNotation::kMistralArgs;
-  state_ = may_be_named ? State::kName : State::kJson;
+  state_ = may_be_named ? State::kName : syntax_.tagged ? State::kTags : State::kJson;
 }
 
 bool ToolCallParser::take_text(Output& output, bool is_last) {
@@ -120,7 +127,8 @@ bool ToolCallParser::take_text(Output& output, bool is_last) {
       say(output, std::string_view(held_).substr(front_, place_ - front_));
       front_ = place_;
       if (found == Match::kPart) return false;
-      begin(mark.size());
+      // That of a function is read again, with its name.
+      begin(mark == ToolTags::kFunction ? 0 : mark.size());
       end_missing_ = end_missing_ || (syntax_.ends_open && mark != syntax_.begins[0]);
       return true;
     }
@@ -196,6 +204,81 @@ bool ToolCallParser::take_json(Output& output, bool is_last) {
   if (!read_calls(std::string_view(held_).substr(json_begin_, size))) return give_up(output);
   state_ = State::kEnd;
   return true;
+}
+
+bool ToolCallParser::take_tags(Output& output, bool is_last) {
+  for (Step step = Step::kDone; step == Step::kDone && state_ == State::kTags;) {
+    step = value_begin_ > 0 ? take_value() : take_tag(is_last);
+    const bool too_long = place_ - front_ > kCallBytesMax;
+    if (step == Step::kFails || too_long || (step == Step::kWaits && is_last)) {
+      if (place_ == front_) ++place_;  // past the mark that begins no call
+      return give_up(output);
+    }
+    if (step == Step::kWaits) return false;
+  }
+  return true;
+}
+
+// The beginning of a function or a parameter, or the end of a function.
+ToolCallParser::Step ToolCallParser::take_tag(bool is_last) {
+  skip_space();
+  if (place_ == held_.size()) return Step::kWaits;
+  if (name_.empty()) {
+    // Some write JSON between the same marks.
+    if (held_[place_] == '{') return state_ = State::kJson, Step::kDone;
+    return take_tag_name(ToolTags::kFunction, is_last, name_);
+  }
+  const Match end = match(ahead(), ToolTags::kFunctionEnd);
+  if (end == Match::kPart) return Step::kWaits;
+  if (end == Match::kNone) {
+    const Step step = take_tag_name(ToolTags::kParameter, is_last, parameter_);
+    const bool is_new = !arguments_.contains(parameter_) && arguments_.size() < kParametersMax;
+    if (step != Step::kDone) return step;
+    value_begin_ = place_ - front_;
+    return is_new ? Step::kDone : Step::kFails;
+  }
+  place_ += ToolTags::kFunctionEnd.size();
+  calls_.push_back({name_, arguments_.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)});
+  state_ = State::kEnd;
+  return count_ < kCallsMax ? Step::kDone : Step::kFails;
+}
+
+ToolCallParser::Step ToolCallParser::take_tag_name(std::string_view mark, bool is_last,
+                                                   std::string& name) {
+  const Match found = match(ahead(), mark);
+  if (found != Match::kWhole) {
+    return found == Match::kPart && !is_last ? Step::kWaits : Step::kFails;
+  }
+  const std::string_view rest = ahead().substr(mark.size(), kHeadBytesMax);
+  const size_t end = rest.find_first_of(">\n<");
+  if (end == std::string_view::npos) {
+    return rest.size() < kHeadBytesMax ? Step::kWaits : Step::kFails;
+  }
+  name = trimmed(rest.substr(0, end));
+  if (name.empty() || rest[end] != '>') return Step::kFails;
+  place_ += mark.size() + end + 1;
+  return Step::kDone;
+}
+
+// Without the line breaks that are written around it.
+ToolCallParser::Step ToolCallParser::take_value() {
+  const size_t begin = front_ + value_begin_;
+  const size_t limit = front_ + kCallBytesMax;
+  const size_t end = held_.find(ToolTags::kParameterEnd, place_);
+  if (end == std::string::npos || end > limit) {
+    // The last bytes may be a part of the mark.
+    const size_t looked_at =
+        held_.size() - std::min(held_.size(), ToolTags::kParameterEnd.size() - 1);
+    place_ = std::max(place_, std::min(looked_at, limit));
+    return looked_at > limit ? Step::kFails : Step::kWaits;
+  }
+  std::string_view value = std::string_view(held_).substr(begin, end - begin);
+  if (value.starts_with('\n')) value.remove_prefix(1);
+  if (value.ends_with('\n')) value.remove_suffix(1);
+  arguments_[parameter_] = parameters_.read(name_, parameter_, value);
+  place_ = end + ToolTags::kParameterEnd.size();
+  value_begin_ = 0;
+  return Step::kDone;
 }
 
 bool ToolCallParser::take_end(Output& output, bool is_last) {

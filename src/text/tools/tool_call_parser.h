@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "text/partial_json.h"
+#include "text/tools/tool_list.h"
 #include "text/tools/tool_notation.h"
+#include "text/tools/tool_parameters.h"
 
 namespace minim {
 
@@ -24,8 +26,8 @@ class ToolCallParser {
   static constexpr size_t kCallBytesMax = size_t{1} << 20;
   static constexpr int kCallsMax = 1024;  // further ones are text
 
-  // `names`: of the tools; empty: calls of any name are calls.
-  explicit ToolCallParser(ToolNotation notation, std::vector<std::string> names = {});
+  // `tools`: those that there are; without any, calls of any name are calls.
+  explicit ToolCallParser(ToolNotation notation, const ToolList& tools = {});
 
   struct Output {
     std::string text;  // that is certain now to be none of a call
@@ -43,13 +45,19 @@ class ToolCallParser {
     kText,  // a beginning is looked for
     kName,  // of name[ARGS]
     kJson,  // white space before it too
+    kTags,  // a tagged call, up to the end of its function
     kEnd,   // white space, and the mark of the end
   };
+  enum class Step : uint8_t { kDone, kWaits, kFails };
   // Each returns whether it got further.
   bool take_text(Output& output, bool is_last);
   bool take_start(Output& output, bool is_last);
   bool take_name(Output& output, bool is_last);
   bool take_json(Output& output, bool is_last);
+  bool take_tags(Output& output, bool is_last);
+  Step take_tag(bool is_last);
+  Step take_tag_name(std::string_view mark, bool is_last, std::string& name);
+  Step take_value();
   bool take_end(Output& output, bool is_last);
   void run(Output& output, bool is_last);
   void begin(size_t mark_size);
@@ -63,14 +71,18 @@ class ToolCallParser {
 
   const ToolNotation notation_;
   const ToolSyntax& syntax_;
-  const std::vector<std::string> names_;
+  std::vector<std::string> names_;
+  ToolParameters parameters_;
   State state_ = State::kText;
   std::string held_;  // from front_ on nothing is decided, up to place_ it was looked at
   size_t front_ = 0;
   size_t place_ = 0;
   size_t json_begin_ = 0;
   PartialJson json_;
-  std::string name_;             // of name[ARGS]
+  std::string name_;             // of name[ARGS], or of a tagged function
+  std::string parameter_;        // whose value is being read, from value_begin_ on
+  size_t value_begin_ = 0;       // after front_; 0: none
+  OrderedJson arguments_;        // of a tagged call
   std::vector<ToolCall> calls_;  // of the JSON at hand
   bool end_missing_ = false;     // the mark of the end need not come
   bool said_text_ = false;

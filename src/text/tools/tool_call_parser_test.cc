@@ -19,8 +19,10 @@ void add(const ToolCallParser::Output& output, Result& result) {
 }
 
 Result read(ToolNotation notation, std::string_view text, size_t step,
-            std::vector<std::string> names = {}) {
-  ToolCallParser parser(notation, std::move(names));
+            const std::vector<std::string>& names = {}) {
+  ToolList tools;
+  for (const std::string& name : names) tools.tools.push_back({name, "", {}});
+  ToolCallParser parser(notation, tools);
   Result result;
   for (size_t at = 0; at < text.size(); at += step) add(parser.push(text.substr(at, step)), result);
   add(parser.finish(), result);
@@ -103,6 +105,66 @@ TEST(ToolCallParser, PhiCallsAreAList) {
   expect(ToolNotation::kPhi, "import functools\n", "import functools\n", {});
 }
 
+TEST(ToolCallParser, QwenXmlCallsHaveTagsForParameters) {
+  const std::string weather =
+      "<function=weather>\n<parameter=city>\nZürich\n</parameter>\n</function>";
+  const auto framed = [](const std::string& call) {
+    return "<tool_call>\n" + call + "\n</tool_call>";
+  };
+  const auto notation = ToolNotation::kQwenXml;
+  expect(notation, "I see.\n" + framed(weather) + "\n" + framed("<function=time>\n</function>"),
+         "I see.\n", {kWeather, kTime});
+  // Without the outer marks, or without line breaks; JSON between them.
+  expect(notation, weather + " and", " and", {kWeather});
+  expect(notation,
+         "<tool_call><function=weather><parameter=city>Zürich</parameter></function></tool_call>",
+         "", {kWeather});
+  expect(notation, framed(R"({"name": "weather", "arguments": {"city": "Zürich"}})"), "",
+         {kWeather});
+  expect(notation,
+         framed("<function=f>\n<parameter=a>\n\n x\n\n</parameter>\n<parameter=b>\n[1, {}]\n"
+                "</parameter>\n<parameter=c>\n</parameter>\n</function>"),
+         "", {{"f", R"({"a":"\n x\n","b":[1,{}],"c":""})"}});
+  for (const std::string text :
+       {"<tool_call>\n<function=f", "<function=f>\n<parameter=a>\nx", "<function=>\n</function>",
+        "<function=f\n>\n</function>", "<function=f>x</function>", "<functio", "<tool_call>x",
+        "<function=f>\n<parameter=>\n</parameter>\n</function>",
+        "<function=f><parameter=a>1</parameter><parameter=a>2</parameter></function>",
+        "<tool_call>\n<function=f>\n</function>\n</tool> x"}) {
+    expect(notation, text, text, {});
+  }
+  expect(notation, "<function=f>no" + weather, "<function=f>no", {kWeather});
+}
+
+// A parameter that is text is text, whatever it looks like.
+TEST(ToolCallParser, QwenXmlValuesAreReadByTheirSchemas) {
+  const ToolList tools = parse_tools(R"([{"name": "f", "parameters": {"type": "object",
+      "$defs": {"flag": {"type": ["boolean", "null"]}},
+      "properties": {"text": {"type": "string"}, "word": {"enum": ["1", "2"]},
+      "count": {"type": "integer"}, "flag": {"$ref": "#/$defs/flag"},
+      "either": {"anyOf": [{"type": "string"}, {"type": "number"}]},
+      "list": {"type": "array"}}}}])");
+  const auto value = [&](const std::string& name, const std::string& text) {
+    ToolCallParser parser(ToolNotation::kQwenXml, tools);
+    const auto output = parser.push("<tool_call><function=f><parameter=" + name + ">\n" + text +
+                                    "\n</parameter></function></tool_call>");
+    EXPECT_EQ(output.calls.size(), 1u) << output.text;
+    return output.calls.empty() ? "" : output.calls[0].call.arguments;
+  };
+  EXPECT_EQ(value("text", "42"), R"({"text":"42"})");
+  EXPECT_EQ(value("text", "{\"a\": 1}"), R"({"text":"{\"a\": 1}"})");
+  EXPECT_EQ(value("word", "1"), R"({"word":"1"})");
+  EXPECT_EQ(value("count", " 42 "), R"({"count":42})");
+  EXPECT_EQ(value("count", "many"), R"({"count":"many"})") << "no value of it; left to the caller";
+  EXPECT_EQ(value("flag", "True"), R"({"flag":true})");
+  EXPECT_EQ(value("flag", "None"), R"({"flag":null})");
+  EXPECT_EQ(value("either", "1.5"), R"({"either":1.5})");
+  EXPECT_EQ(value("either", "true"), R"({"either":"true"})");
+  EXPECT_EQ(value("list", "[1, \"a\"]"), R"({"list":[1,"a"]})");
+  EXPECT_EQ(value("other", "7"), R"({"other":7})");
+  EXPECT_EQ(value("other", "seven"), R"({"other":"seven"})");
+}
+
 TEST(ToolCallParser, WhatIsNoCallIsText) {
   for (const std::string text :
        {"<tool_call>hello</tool_call>", "<tool_call>{\"name\": 3}</tool_call>", "<tool_call>[]",
@@ -150,6 +212,13 @@ TEST(ToolCallParser, IsBoundedAndLinear) {
   for (int i = 0; i < 40'000; ++i) many += "<tool_call>{";
   EXPECT_EQ(read(ToolNotation::kHermes, many, many.size()).text, many);
   EXPECT_EQ(read(ToolNotation::kHermes, many, 5).text, many);
+  std::string tags;
+  for (int i = 0; i < 40'000; ++i) tags += i % 2 == 0 ? "<function=" : "<parameter=a>";
+  for (const size_t step : {tags.size(), size_t{7}}) {
+    EXPECT_EQ(read(ToolNotation::kQwenXml, tags, step).text, tags);
+    EXPECT_EQ(read(ToolNotation::kQwenXml, "<function=f><parameter=a>" + text, step).text.size(),
+              text.size() + 25);
+  }
   std::string calls;
   for (int i = 0; i < 1500; ++i) calls += "<tool_call>{\"name\":\"a\"}</tool_call>";
   EXPECT_EQ(read(ToolNotation::kHermes, calls, 100).calls.size(), 1024u);

@@ -34,7 +34,12 @@ class Builder {
   std::string begin() const { return std::string(syntax_.begins.empty() ? "" : syntax_.begins[0]); }
 
   ExpressionId arguments_of(const Tool& tool) {
+    static constexpr MemberTags kTags = {ToolTags::kParameter, ">\n", "\n</parameter>\n",
+                                         ToolTags::kParameterEnd};
     try {
+      if (syntax_.tagged) {
+        return add_tagged_members(grammar_, tool.parameters, kTags, {JsonSpacing::kSpaced});
+      }
       return add_schema(grammar_, tool.parameters, {JsonSpacing::kSpaced});
     } catch (const Error& error) {
       throw Error(error.code(), fmt::format("tools: '{}': {}", tool.name, error.what()));
@@ -43,6 +48,11 @@ class Builder {
 
   ExpressionId call_of(const Tool& tool) {
     const ExpressionId arguments = arguments_of(tool);
+    if (syntax_.tagged) {
+      return grammar_.sequence(
+          {grammar_.literal(fmt::format("{}{}>\n", ToolTags::kFunction, tool.name)), arguments,
+           grammar_.literal(ToolTags::kFunctionEnd)});
+    }
     if (syntax_.name_first) {
       return grammar_.sequence({grammar_.literal(tool.name + "[ARGS]"), arguments});
     }
@@ -72,7 +82,7 @@ class Builder {
 
   ExpressionId all_calls() {
     ExpressionId call = one_call();
-    if (use_.notation == ToolNotation::kHermes) {
+    if (syntax_.own_lines) {
       call = grammar_.sequence({grammar_.literal(begin() + "\n"), call,
                                 grammar_.literal("\n" + std::string(syntax_.end))});
     } else if (!syntax_.is_list) {

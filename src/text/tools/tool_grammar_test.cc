@@ -108,6 +108,40 @@ TEST(ToolGrammar, ErrorsNameTheToolAndTheKeyword) {
   EXPECT_THROW(parse_tools(many + "]"), Error);
 }
 
+// Values are text or JSON by their schemas, and no text holds the mark of its end.
+TEST(ToolGrammar, QwenXmlHoldsParametersToTheirSchemas) {
+  const auto grammar = compile_grammar(
+      tool_grammar(parse_tools(R"([{"name": "f",
+      "parameters": {"type": "object", "properties": {
+        "code": {"type": "string", "pattern": "^[A-Z]+$", "maxLength": 3},
+        "text": {"type": "string"}, "word": {"enum": ["on", "off", 0]},
+        "list": {"type": "array", "items": {"type": "string"}},
+        "either": {"type": ["string", "integer"]}},
+       "required": ["code"]}},
+      {"name": "g", "parameters": {"type": "object",
+       "additionalProperties": {"type": "integer"}}}])"),
+                   {.notation = ToolNotation::kQwenXml, .choice = ToolChoice::kRequired}));
+  const auto accepts_call = [&](const char* name, const char* arguments) {
+    const ToolCall call = {name, arguments};
+    return testing::matches(*grammar, write_tool_calls(ToolNotation::kQwenXml, {&call, 1}));
+  };
+  EXPECT_TRUE(accepts_call("f", R"({"code":"ABC"})"));
+  EXPECT_TRUE(accepts_call(
+      "f", R"({"code":"A","text":"two\n\"lines\" </param","word":"off","list":["a","b"]})"));
+  EXPECT_TRUE(accepts_call("f", R"({"code":"A","text":"","word":0,"either":3})"));
+  EXPECT_TRUE(accepts_call("f", R"({"code":"A","either":"three"})"));
+  EXPECT_FALSE(accepts_call("f", R"({"code":"ABCD"})"));
+  EXPECT_FALSE(accepts_call("f", R"({"code":"abc"})"));
+  EXPECT_FALSE(accepts_call("f", R"({"text":"a"})")) << "'code' is required";
+  EXPECT_FALSE(accepts_call("f", R"({"code":"A","text":"</parameter>"})"));
+  EXPECT_FALSE(accepts_call("f", R"({"code":"A","word":"other"})"));
+  EXPECT_FALSE(accepts_call("f", R"({"code":"A","list":"a"})"));
+  EXPECT_FALSE(accepts_call("f", R"({"code":"A","more":"a"})"));
+  EXPECT_TRUE(accepts_call("g", R"({"one":1,"two":2})"));
+  EXPECT_FALSE(accepts_call("g", R"({"one":"a"})"));
+  EXPECT_FALSE(accepts_call("g", R"({"o>e":1})"));
+}
+
 // Where a mark is a control token, that token is what may come, and what is forced.
 TEST(ToolGrammar, MarksThatAreTokensAreSpoken) {
   Vocabulary vocabulary = testing::byte_bpe_vocabulary();
@@ -138,7 +172,8 @@ TEST(ToolNotation, IsToldByTheTemplateOrTheFamily) {
   };
   EXPECT_EQ(detect("<tool_call>\n{\"name\": <function-name>}\n</tool_call>"),
             ToolNotation::kHermes);
-  EXPECT_EQ(detect("<tool_call><function=name>"), std::nullopt);
+  EXPECT_EQ(detect("<tool_call><function=name>"), ToolNotation::kQwenXml);
+  EXPECT_EQ(detect("<tool_call>name<arg_key>"), std::nullopt);
   EXPECT_EQ(detect("[TOOL_CALLS] [INST]"), ToolNotation::kMistral);
   EXPECT_EQ(detect("[TOOL_CALLS] [ARGS]"), ToolNotation::kMistralArgs);
   EXPECT_EQ(detect("<|tool|>{{ tools }}<|/tool|>"), ToolNotation::kPhi);

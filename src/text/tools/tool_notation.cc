@@ -9,13 +9,12 @@
 namespace minim {
 namespace {
 
-constexpr std::string_view kCall = "<tool_call>\n";
-
 const std::array<ToolSyntax, kToolNotationCount>& syntaxes() {
   static const std::array<ToolSyntax, kToolNotationCount> all = {{
       {.name = "hermes",
        .begins = {"<tool_call>"},
        .end = "</tool_call>",
+       .own_lines = true,
        .arguments = "arguments",
        .separator = "\n"},
       {.name = "llama", .begins = {}, .end = "", .arguments = "parameters", .separator = "; "},
@@ -39,13 +38,32 @@ const std::array<ToolSyntax, kToolNotationCount>& syntaxes() {
        .arguments = "arguments",
        .separator = ", "},
       {.name = "gemma", .begins = {}, .end = "", .arguments = "parameters", .separator = "\n"},
+      {.name = "qwen-xml",
+       .begins = {"<tool_call>", ToolTags::kFunction},
+       .end = "</tool_call>",
+       .ends_open = true,
+       .tagged = true,
+       .own_lines = true,
+       .arguments = "arguments",
+       .separator = "\n"},
   }};
   return all;
 }
 
+std::string tagged_call(const ToolCall& call, const OrderedJson& arguments) {
+  std::string text = fmt::format("{}{}>\n", ToolTags::kFunction, call.name);
+  for (const auto& [name, value] : arguments.items()) {
+    text += fmt::format("{}{}>\n{}\n{}\n", ToolTags::kParameter, name,
+                        value.is_string() ? value.get<std::string>() : spaced_json(value),
+                        ToolTags::kParameterEnd);
+  }
+  return text + std::string(ToolTags::kFunctionEnd);
+}
+
 std::string one_call(const ToolSyntax& syntax, const ToolCall& call) {
-  const std::string arguments =
-      spaced_json(parse_ordered_json(call.arguments, "arguments of a call"));
+  const OrderedJson values = parse_ordered_json(call.arguments, "arguments of a call");
+  if (syntax.tagged) return tagged_call(call, values);
+  const std::string arguments = spaced_json(values);
   if (syntax.name_first) return fmt::format("{}[ARGS]{}", call.name, arguments);
   return fmt::format("{{\"name\": {}, \"{}\": {}}}", OrderedJson(call.name).dump(),
                      syntax.arguments, arguments);
@@ -92,8 +110,9 @@ std::optional<ToolNotation> detect_tool_notation(std::string_view chat_template,
     return chat_template.find(part) != std::string_view::npos;
   };
   if (has("<tool_call>")) {
-    // Others write XML between the same marks.
-    if (has("<function=") || has("<arg_key>")) return std::nullopt;
+    if (has(ToolTags::kFunction)) return ToolNotation::kQwenXml;
+    // Others write something else between the same marks.
+    if (has("<arg_key>")) return std::nullopt;
     return ToolNotation::kHermes;
   }
   if (has("[TOOL_CALLS]"))
@@ -118,13 +137,12 @@ std::string spaced_json(const OrderedJson& value) {
 std::string write_tool_calls(ToolNotation notation, std::span<const ToolCall> calls) {
   const ToolSyntax& syntax = tool_syntax(notation);
   const std::string begin(syntax.begins.empty() ? "" : syntax.begins[0]);
-  const bool is_hermes = notation == ToolNotation::kHermes;
   std::string text;
   for (size_t i = 0; i < calls.size(); ++i) {
     const std::string call = one_call(syntax, calls[i]);
     if (i > 0) text += syntax.separator;
-    if (is_hermes) {
-      text += std::string(kCall) + call + "\n" + std::string(syntax.end);
+    if (syntax.own_lines) {
+      text += begin + "\n" + call + "\n" + std::string(syntax.end);
     } else {
       text += syntax.is_list ? call : begin + call;
     }
