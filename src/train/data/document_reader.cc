@@ -104,6 +104,7 @@ bool DocumentReader::open_member() {
   begin_ = 0;
   line_ = 1;
   ended_ = false;
+  separated_ = false;
   in_member_ = true;
   while (!ended_ && rest().size() < kByteOrderMark.size()) fill();
   if (rest().starts_with(kByteOrderMark)) begin_ += kByteOrderMark.size();
@@ -220,7 +221,8 @@ bool DocumentReader::cut(RawDocument& document) {
   return true;
 }
 
-// At a separator, or the end of the member.
+// At a separator, or the end of the member; false: nothing but white space is left behind the last
+// separator.
 bool DocumentReader::next_separated(RawDocument& document) {
   const std::string& separator = options_.separator;
   const bool separates = options_.split == TextSplit::kSeparator;
@@ -229,12 +231,14 @@ bool DocumentReader::next_separated(RawDocument& document) {
     const size_t at = separates ? rest().find(separator, searched) : std::string_view::npos;
     if (at != std::string_view::npos && at <= options_.document_bytes_max) {
       take(at, at + separator.size(), document);
+      separated_ = true;
       return true;
     }
     if (cut(document)) return true;
     searched = rest().size() - std::min(rest().size(), separator.size());
     if (fill()) continue;
     in_member_ = false;
+    if (separated_ && trim_text(rest()).empty()) return false;
     take(rest().size(), rest().size(), document);
     return true;
   }
@@ -377,7 +381,8 @@ bool DocumentReader::next(RawDocument& document) {
     }
     const bool by_lines =
         options_.split == TextSplit::kLine || options_.split == TextSplit::kBlankLine;
-    return by_lines ? next_paragraph(document) : next_separated(document);
+    if (by_lines) return next_paragraph(document);
+    if (next_separated(document)) return true;
   }
 }
 

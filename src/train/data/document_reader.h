@@ -25,7 +25,7 @@ enum class TextSplit {
   kFile,       // each file is a document
   kLine,       // each line
   kBlankLine,  // at lines without anything but white space
-  kSeparator,  // at a text, which belongs to no document
+  kSeparator,  // at a text, which belongs to no document; behind the last one, white space is none
 };
 
 struct DocumentReaderOptions {
@@ -93,7 +93,8 @@ class DocumentReader {
   uint64_t documents_cut_ = 0;
   std::unique_ptr<MemberReader> reader_;
   bool in_member_ = false;
-  bool ended_ = false;  // the member has no more bytes than the buffer
+  bool separated_ = false;  // a separator was found in it
+  bool ended_ = false;      // the member has no more bytes than the buffer
   std::string buffer_;
   size_t begin_ = 0;                   // of what is not yet taken
   uint64_t line_ = 1;                  // at begin_

@@ -38,11 +38,11 @@ class DocumentReaderTest : public ::testing::Test {
 };
 
 TEST_F(DocumentReaderTest, SeparatorsBelongToNoDocument) {
-  EXPECT_EQ(read("one\ntwo<|endoftext|>\nthree<|endoftext|>", {}),
-            (Texts{"one\ntwo", "\nthree", ""}));
-  EXPECT_EQ(origins_, (Texts{"data:1", "data:2", "data:3"}));
+  EXPECT_EQ(read("one\ntwo<|endoftext|>\nthree<|endoftext|>", {}), (Texts{"one\ntwo", "\nthree"}));
+  EXPECT_EQ(origins_, (Texts{"data:1", "data:2"}));
   EXPECT_EQ(read("", {}), (Texts{""}));
-  EXPECT_EQ(read("a--b--", {.separator = "--"}), (Texts{"a", "b", ""}));
+  EXPECT_EQ(read("a--b--\n", {.separator = "--"}), (Texts{"a", "b"}));
+  EXPECT_EQ(read("a----b", {.separator = "--"}), (Texts{"a", "", "b"}));
 }
 
 TEST_F(DocumentReaderTest, SeparatorsAcrossReadsAreFound) {

@@ -12,14 +12,15 @@ namespace minim::train {
 
 void count_skipped(const SourceOptions& source, const RawDocument& document, Defect defect,
                    const std::string& problem, SourceReport& report) {
-  std::string what = fmt::format("{}: {}", document.origin, defect_name(defect));
-  if (!problem.empty()) what += fmt::format(" ({})", problem);
+  const std::string why =
+      problem.empty() ? defect_name(defect) : fmt::format("{} ({})", defect_name(defect), problem);
   if (source.bad_documents == BadDocuments::kRefuse && defect != Defect::kEmpty) {
-    throw Error(ErrorCode::kFormat,
-                fmt::format("data: {}; mend it, or have such documents skipped", what));
+    throw Error(
+        ErrorCode::kFormat,
+        fmt::format("data: {}: {}; mend it, or have such documents skipped", document.origin, why));
   }
   SkippedDocuments& skipped = report.skipped[static_cast<size_t>(defect)];
-  if (skipped.count++ == 0) skipped.first = std::move(what);
+  if (skipped.count++ == 0) skipped.first = fmt::format("{}, which is {}", document.origin, why);
 }
 
 SourceTexts::SourceTexts(const SourceOptions& source, const SourceTextsOptions& options)

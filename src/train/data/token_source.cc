@@ -56,8 +56,9 @@ std::vector<std::string> describe_skipped(const SourceReport& report) {
   for (size_t i = 0; i < kDefectCount; ++i) {
     const SkippedDocuments& skipped = report.skipped[i];
     if (skipped.count == 0) continue;
-    lines.push_back(fmt::format("left out {} {}, the first {}", skipped.count,
-                                skipped.count == 1 ? "document" : "documents", skipped.first));
+    lines.push_back(skipped.count == 1 ? fmt::format("left out 1 document: {}", skipped.first)
+                                       : fmt::format("left out {} documents, the first {}",
+                                                     skipped.count, skipped.first));
   }
   if (report.documents_cut > 0) {
     lines.push_back(

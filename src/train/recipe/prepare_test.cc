@@ -29,7 +29,8 @@ class PrepareTest : public ::testing::Test {
   void SetUp() override {
     std::ofstream tales(folder_.path() / "tales.txt"), chats(folder_.path() / "chats.jsonl");
     for (int i = 0; i < 60; ++i) {
-      tales << "the cat number " << i << " sat on the mat<|endoftext|>";
+      tales << "the cat number " << i << " sat on the mat<|endoftext|>"
+            << (i == 30 ? " <|endoftext|>" : "");
       chats << R"({"prompt": "how many cats? )" << i << R"(", "completion": "there are )" << i
             << "\"}\n";
     }
@@ -63,7 +64,7 @@ TEST_F(PrepareTest, MakesATokenizerAndAMixtureAndFindsThemAgain) {
   EXPECT_EQ(made.sources[0]->document_count(), 60u);
   EXPECT_GT(*made.held_out->row_count(), 0u);
   ASSERT_FALSE(warnings_.empty());
-  EXPECT_NE(warnings_[0].find("'tales', for the vocabulary: left out 1 document, the first "),
+  EXPECT_NE(warnings_[0].find("'tales', for the vocabulary: left out 1 document: "),
             std::string::npos);
 
   const PreparedData found = prepare(recipe());
