@@ -179,17 +179,24 @@ void generate(const Call& call, std::shared_ptr<ServedModel> model, std::vector<
                             .priority = call.priority,
                             .deadline = call.parts.limits.deadline,
                             .energy = &call.parts.energy};
-  request.ended = [&rates, holder = call.holder(), least,
-                   taken = reserved.taken_amount](int64_t generated) {
-    rates.give_back_tokens(holder, taken - least - generated);
+  // Once, also where nothing is begun.
+  const auto settle = [&rates, holder = call.holder(), settled = std::make_shared<bool>(),
+                       taken = reserved.taken_amount](int64_t used) {
+    if (!std::exchange(*settled, true)) rates.give_back_tokens(holder, taken - used);
   };
+  request.ended = [settle, least](int64_t generated) { settle(least + generated); };
   request.count = [&metrics = call.parts.metrics](const GenerationStatistics& statistics) {
     metrics.add_tokens(statistics.prompt_tokens, statistics.reused_tokens,
                        statistics.generated_tokens);
     const auto tokens = static_cast<double>(std::max<int64_t>(statistics.generated_tokens, 1));
     metrics.add_latencies(statistics.first_token_seconds(), statistics.decode_seconds / tokens);
   };
-  Generation::start(call.exchange, call.parts.admission, std::move(request), std::move(reply));
+  try {
+    Generation::start(call.exchange, call.parts.admission, std::move(request), std::move(reply));
+  } catch (const Refusal&) {
+    settle(0);
+    throw;
+  }
 }
 
 void respond_later(const Call& call, std::function<HttpResponse()> work) {

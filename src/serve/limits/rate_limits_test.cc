@@ -101,6 +101,15 @@ TEST_F(RateLimitedServiceTest, KeysHaveLimits) {
   EXPECT_EQ(large.header("x-should-retry"), "false");
 }
 
+// Two texts where one may be: refused, and nothing is charged for it.
+TEST_F(RateLimitedServiceTest, WhatIsNotBegunIsNotCharged) {
+  options_.limit.tokens = 100;
+  options_.texts_max = 1;
+  start();
+  ASSERT_EQ(post("/v1/chat/completions", chat("a", {{"n", 2}}).dump()).status, 503);
+  EXPECT_EQ(post("/v1/chat/completions", chat("a", {{"max_tokens", 70}}).dump()).status, 200);
+}
+
 TEST_F(RateLimitedServiceTest, KeysChangeWhileItServes) {
   options_.keys.add("mk-ann", {"ann", 1});
   start();
