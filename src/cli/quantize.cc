@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -26,6 +27,7 @@ struct Options {
   DataType head_type = DataType::kQ8_0;
   DataType fallback_type = DataType::kQ8_0;
   std::vector<std::string> rules;
+  std::vector<std::string> metadata;  // "general.license=mit"
   CLI::Option* type_given = nullptr;
   CLI::Option* head_given = nullptr;
   CLI::Option* fallback_given = nullptr;
@@ -53,6 +55,27 @@ std::vector<TensorTypeRule> parse_rules(const std::vector<std::string>& texts) {
     rules.push_back({text.substr(0, equals), parse_type(text.substr(equals + 1))});
   }
   return rules;
+}
+
+// The same file with other words about it. What the model is made of stays.
+std::shared_ptr<const ModelFile> with_metadata(std::shared_ptr<const ModelFile> file,
+                                               const std::vector<std::string>& texts) {
+  if (texts.empty()) return file;
+  Metadata metadata = file->metadata();
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    const std::string key = text.substr(0, equals);
+    const bool is_fixed = key == "general.architecture" || key == "general.alignment";
+    if (equals == std::string::npos || !key.starts_with("general.") || is_fixed) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("--metadata takes general.KEY=TEXT, such as general.license=mit, not "
+                              "'{}'",
+                              text));
+    }
+    metadata.set_string(key, text.substr(equals + 1));
+  }
+  return std::make_shared<ModelFile>(file->path(), file->format(), std::move(metadata),
+                                     file->tensors());
 }
 
 bool uses_own_type(const QuantizeReport& report) {
@@ -100,7 +123,7 @@ void print_report(const QuantizeReport& report, bool every_tensor) {
 }
 
 int quantize(Options options) {
-  const auto file = open_model(options.model);
+  const auto file = with_metadata(open_model(options.model), options.metadata);
   options.quantize.rules = parse_rules(options.rules);
   if (options.head_given->count() > 0) options.quantize.head_type = options.head_type;
   if (options.fallback_given->count() > 0) options.quantize.fallback_type = options.fallback_type;
@@ -126,7 +149,7 @@ int quantize(Options options) {
 
 // Without --type the tensors are copied as they are.
 int convert(Options options) {
-  const auto file = open_model(options.model);
+  const auto file = with_metadata(open_model(options.model), options.metadata);
   if (options.type_given->count() > 0) {
     options.quantize.head_type = options.quantize.type;
     refuse_overwrite(options.output, options.force);
@@ -153,6 +176,10 @@ void add_file_options(CLI::App& app, Options& options) {
   add_model_options(app, options.model);
   app.add_option("OUT", options.output, "GGUF file to write")->required();
   app.add_flag("--force", options.force, "Replace OUT if it exists");
+  app.add_option("--metadata", options.metadata,
+                 "Say this in OUT: general.name, general.license, ...; may be given again")
+      ->type_name("general.KEY=TEXT")
+      ->allow_extra_args(false);
 }
 
 }  // namespace
