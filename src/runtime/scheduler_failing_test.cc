@@ -103,6 +103,7 @@ class SchedulerFailing : public testing::SchedulerTest {
   JobRequest request(uint64_t seed) const {
     JobRequest request = request_of(some_tokens(30 + 20 * seed, seed), 4, seed);
     request.prompt_progress = true;
+    if (seed == 2) request.speculation = {.prompt_lookup = true, .always = true};
     return request;
   }
 
