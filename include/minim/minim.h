@@ -162,7 +162,8 @@ MINIM_API minim_status minim_model_forecast(minim_engine* engine, const char* pa
                                             minim_forecast* forecast,
                                             minim_error* error) MINIM_NOEXCEPT;
 
-// A GGUF file, a Hugging Face folder or a llama2.c checkpoint. `options` may be null.
+// A GGUF file, a Hugging Face folder or a llama2.c checkpoint, or "builtin:nano": the model that is
+// part of the library, unless that was built without. `options` may be null.
 MINIM_API minim_status minim_model_open(minim_engine* engine, const char* path,
                                         const minim_model_options* options, minim_model** model,
                                         minim_error* error) MINIM_NOEXCEPT;

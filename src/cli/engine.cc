@@ -38,13 +38,14 @@ void add_precision_option(CLI::App& app, EngineOptions& options) {
                "Multiply quantised weights with float activations, not rounded to 8 bits; slower");
 }
 
-void add_model_options(CLI::App& app, ModelOptions& options) {
-  app.add_option(
-         "MODEL", options.path,
-         "GGUF file, Hugging Face folder or llama2.c checkpoint, or the name of one (minim models)")
-      ->required();
+CLI::Option* add_model_options(CLI::App& app, ModelOptions& options) {
+  CLI::Option* const model = app.add_option(
+      "MODEL", options.path,
+      "GGUF file, Hugging Face folder or llama2.c checkpoint, or the name of one (minim models)");
+  model->required();
   app.add_option("--tokenizer", options.tokenizer,
                  "Tokenizer file of a llama2.c checkpoint (default: looked for beside it)");
+  return model;
 }
 
 namespace {

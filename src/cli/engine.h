@@ -33,7 +33,8 @@ struct ModelOptions {
   std::string path;
   std::string tokenizer;
 };
-void add_model_options(CLI::App& app, ModelOptions& options);
+// Returns the option MODEL, which is required.
+CLI::Option* add_model_options(CLI::App& app, ModelOptions& options);
 
 // An option that takes one of the tensor types by name.
 CLI::Option* add_type_option(CLI::App& app, const std::string& flag, DataType& type,

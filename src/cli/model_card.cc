@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "formats/builtin/builtin_models.h"
 #include "formats/byte_reader.h"
 
 namespace minim::cli {
@@ -109,6 +110,7 @@ ModelCard read_model_card(const ModelFile& file) {
 }
 
 std::optional<CardText> find_card_text(const Path& model) {
+  if (is_builtin_path(model)) return std::nullopt;
   std::error_code error;
   std::vector<Path> candidates;
   if (fs::is_directory(model, error)) {

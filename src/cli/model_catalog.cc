@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "formats/builtin/builtin_models.h"
 #include "formats/byte_reader.h"
 #include "formats/llama2c/llama2c_reader.h"
 
@@ -125,7 +126,18 @@ std::vector<CatalogEntry> list_models() {
   std::sort(entries.begin(), entries.end(), [](const CatalogEntry& a, const CatalogEntry& b) {
     return std::tie(a.name, a.path) < std::tie(b.name, b.path);
   });
+  for (const BuiltinModel& model : builtin_models()) {
+    entries.push_back(
+        {.name = std::string(model.name), .path = builtin_path(model), .is_builtin = true});
+  }
   return entries;
+}
+
+std::string default_model() {
+  if (std::string given = variable("MINIM_MODEL"); !given.empty()) return given;
+  if (!builtin_models().empty()) return builtin_path(builtin_models().front()).string();
+  throw Error(ErrorCode::kInvalidArgument,
+              "models: none is named, and none is built in; name a file, or set $MINIM_MODEL");
 }
 
 Path resolve_model(const std::string& model) {
@@ -133,7 +145,7 @@ Path resolve_model(const std::string& model) {
   if (model.empty() || fs::exists(fs::symlink_status(model, error))) return model;
   std::vector<Path> found;
   for (const CatalogEntry& entry : list_models()) {
-    if (!has_name(entry, model)) continue;
+    if (!has_name(entry, model) || (entry.is_builtin && !found.empty())) continue;
     const bool again = std::any_of(found.begin(), found.end(), [&](const Path& other) {
       return fs::equivalent(other, entry.path, error);
     });

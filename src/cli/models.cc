@@ -22,6 +22,7 @@
 #include "cli/model_summary.h"
 #include "cli/terminal.h"
 #include "eval/forecast.h"
+#include "formats/builtin/builtin_models.h"
 #include "formats/byte_reader.h"
 
 namespace minim::cli {
@@ -58,6 +59,11 @@ struct Listed {
 };
 
 std::string digest_of(const Path& path, const Options& options) {
+  if (const BuiltinModel* model = find_builtin(path)) {
+    Sha256 hash;
+    hash.add(model->bytes);
+    return hash.finish();
+  }
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return "";  // several files: none to name
   const auto file = MappedFile::open(path);
@@ -127,7 +133,9 @@ std::string fit_text(const Listed& listed) {
 std::vector<std::string> cells_of(const Listed& listed, const Options& options) {
   const ModelSummary& summary = listed.summary;
   std::vector<std::string> cells = {
-      shown(listed.entry.name) + (listed.entry.is_default ? " *" : ""),
+      shown(listed.entry.name) + (listed.entry.is_default   ? " *"
+                                  : listed.entry.is_builtin ? " (built in)"
+                                                            : ""),
       summary.architecture,
       format_count(static_cast<double>(summary.parameters)),
       summary.type,
@@ -191,7 +199,8 @@ OrderedJson fit_json(const Listed& listed) {
 OrderedJson to_json(const Listed& listed, const Options& options) {
   OrderedJson json = {{"name", listed.entry.name},
                       {"path", listed.entry.path.string()},
-                      {"default", listed.entry.is_default}};
+                      {"default", listed.entry.is_default},
+                      {"builtin", listed.entry.is_builtin}};
   std::error_code error;
   if (std::filesystem::is_symlink(listed.entry.path, error)) {
     json["link_to"] = std::filesystem::read_symlink(listed.entry.path, error).string();
@@ -243,11 +252,11 @@ int list(const Options& options) {
     print_json(document);
     return kExitOk;
   }
-  if (!models.empty()) {
-    print_table(models, options);
-    return kExitOk;
-  }
-  fmt::print("no models in");
+  if (!models.empty()) print_table(models, options);
+  const bool any_file = std::any_of(models.begin(), models.end(),
+                                    [](const Listed& listed) { return !listed.entry.is_builtin; });
+  if (any_file) return kExitOk;
+  fmt::print("no other models in");
   for (const Path& folder : model_folders()) fmt::print(" '{}'", shown(folder.string(), 500));
   fmt::print("; $MINIM_MODELS names other folders\n");
   return kExitOk;
@@ -287,7 +296,7 @@ void print_card(const Listed& listed, const Options& options) {
 int show(const Options& options) {
   const InterruptGuard interrupt;
   const Path path = resolve_model(options.name);
-  CatalogEntry entry = {options.name, path, {}};
+  CatalogEntry entry = {.name = options.name, .path = path, .is_builtin = is_builtin_path(path)};
   const auto engine = make_engine(options);
   const Listed listed = examine(entry, options, engine.get());
   if (!listed.problem.empty()) open_model_file(path);  // throws it again, with its code

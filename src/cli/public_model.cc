@@ -26,8 +26,8 @@ LogLevel log_level(v1::LogLevel level) {
 
 }  // namespace
 
-void add_public_model_options(CLI::App& app, PublicModelOptions& options) {
-  add_model_options(app, options.model);
+CLI::Option* add_public_model_options(CLI::App& app, PublicModelOptions& options) {
+  CLI::Option* const model = add_model_options(app, options.model);
   app.add_option("-c,--context", options.context_tokens,
                  "Tokens that fit in all (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
@@ -37,6 +37,7 @@ void add_public_model_options(CLI::App& app, PublicModelOptions& options) {
   add_cache_type_option(app, options.cache_type);
   add_precision_option(app, options.engine);
   add_engine_options(app, options.engine);
+  return model;
 }
 
 PublicModel::PublicModel(const PublicModelOptions& options) {

@@ -23,7 +23,8 @@ struct PublicModelOptions {
   // Asked while the model is loaded; false stops that. Empty: Ctrl-C does.
   std::function<bool()> go_on = {};
 };
-void add_public_model_options(CLI::App& app, PublicModelOptions& options);
+// Returns the option MODEL, which is required.
+CLI::Option* add_public_model_options(CLI::App& app, PublicModelOptions& options);
 
 // Shows progress unless quiet, and warnings.
 class PublicModel {

@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exit_code.h"
+#include "cli/model_catalog.h"
 #include "cli/public_model.h"
 #include "cli/sampling_options.h"
 #include "cli/speculation_options.h"
@@ -295,6 +296,7 @@ int run(Options options) {
   }
   const std::string text = prompt_text(options);
   options.model.sessions_max = 1;
+  if (options.model.model.path.empty()) options.model.model.path = default_model();
   PublicModel opened(options.model);
   const v1::Model& model = opened.model();
   v1::Session session(model, {.overflow = options.overflow});
@@ -337,7 +339,7 @@ void add_session_options(CLI::App& app, Options& options) {
 
 Action add_run(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_public_model_options(app, options->model);
+  add_public_model_options(app, options->model)->required(false);
   app.add_option("PROMPT", options->prompt, "The prompt (default: --file, or standard input)");
   app.add_option("-f,--file", options->file, "Read the prompt from a file; - is standard input");
   app.add_option("--system", options->system, "System message, for models with a chat template");

@@ -62,7 +62,8 @@ serve::ModelSource source_of(const std::string& given) {
   return {.id = name.string(), .path = path};
 }
 
-// Without a MODEL: the default model, and all others that `minim models` lists.
+// Without a MODEL: the default model, or else the one that is built in, and all others that `minim
+// models` lists.
 std::vector<serve::ModelSource> sources_at_hand() {
   std::vector<serve::ModelSource> sources;
   std::set<std::string> ids;
@@ -72,10 +73,9 @@ std::vector<serve::ModelSource> sources_at_hand() {
   auto entries = list_models();
   std::stable_partition(entries.begin(), entries.end(),
                         [](const CatalogEntry& entry) { return entry.is_default; });
-  if (const char* data = std::getenv("MINIM_DATA"); data != nullptr) {
-    const Path stories = Path(data) / "weights/stories260K/stories260K.bin";
-    const bool has_default = !entries.empty() && entries.front().is_default;
-    if (!has_default && std::filesystem::exists(stories)) add(source_of(stories.string()));
+  if (!entries.empty() && !entries.front().is_default) {
+    std::stable_partition(entries.begin(), entries.end(),
+                          [](const CatalogEntry& entry) { return entry.is_builtin; });
   }
   for (const CatalogEntry& entry : entries) {
     if (entry.problem.empty()) add({.id = entry.name, .path = entry.path});

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "formats/builtin/builtin_models.h"
 #include "formats/byte_reader.h"
 #include "formats/gguf/gguf_reader.h"
 #include "formats/huggingface/hf_model.h"
@@ -30,6 +31,7 @@ constexpr size_t kShownBytes = 8;
 
 std::shared_ptr<const ModelFile> open_model_file(const Path& path,
                                                  const OpenModelOptions& options) {
+  if (is_builtin_path(path)) return open_builtin(path);
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return open_huggingface(path);
   const auto file = MappedFile::open(path);

@@ -33,6 +33,16 @@ TEST_F(PublicModel, SaysWhatItIs) {
   EXPECT_FALSE(engine_.kernels().empty());
 }
 
+TEST_F(PublicModel, MayBeTheOneThatIsBuiltIn) {
+  const minim::Model model(engine_, "builtin:nano");
+  EXPECT_STREQ(model.info().name, "nano");
+  EXPECT_EQ(model.info().has_chat_template, 1);
+  minim::Session session(model);
+  session.append("Once upon a time");
+  EXPECT_EQ(generate(session, 8).size(), 8u);
+  EXPECT_STATUS(kNotFound, minim::Model(engine_, "builtin:none"));
+}
+
 TEST_F(PublicModel, TokensAndTextAreWrittenAsFarAsThereIsRoom) {
   const std::vector<int32_t> tokens = model_.tokenize("Once upon");
   EXPECT_EQ(tokens.front(), 1);

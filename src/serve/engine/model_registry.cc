@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "formats/builtin/builtin_models.h"
 #include "model/memory.h"
 #include "serve/request/refusal.h"
 #include "text/utf8.h"
@@ -17,6 +18,7 @@ namespace minim::serve {
 namespace {
 
 uint64_t folder_bytes(const Path& path) {
+  if (const BuiltinModel* model = find_builtin(path)) return model->bytes.size();
   std::error_code error;
   if (std::filesystem::is_regular_file(path, error)) return std::filesystem::file_size(path, error);
   uint64_t bytes = 0;
