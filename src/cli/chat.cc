@@ -1,4 +1,6 @@
 // `minim chat`: a conversation with a model.
+#include <fmt/core.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -9,8 +11,10 @@
 #include "cli/choice_option.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
+#include "cli/model_catalog.h"
 #include "cli/public_model.h"
 #include "cli/sampling_options.h"
+#include "cli/structured_options.h"
 
 namespace minim::cli {
 namespace {
@@ -18,6 +22,7 @@ namespace {
 struct Options {
   PublicModelOptions model;
   SamplingOptions sampling;
+  StructuredOptions structured;
   ChatOptions chat;
   bool no_history = false;
 };
@@ -29,6 +34,16 @@ std::map<std::string, std::string> given_values(const SamplingOptions& options) 
     std::string& value = given[name];
     for (const std::string& text : texts) value += (value.empty() ? "" : ", ") + text;
   }
+  const auto add = [&given](const char* name, const auto& values) {
+    for (const auto& one : values) {
+      std::string& value = given[name];
+      value += fmt::format("{}{}", value.empty() ? "" : ", ", one);
+    }
+  };
+  add("stop", options.stop_strings);
+  add("stop-token", options.stop_tokens);
+  add("ban-token", options.banned_tokens);
+  add("logit-bias", options.biases);
   return given;
 }
 
@@ -36,7 +51,10 @@ int chat(Options options) {
   v1::Sampling sampling = make_sampling(options.sampling);
   ChatSignals signals;
   options.model.go_on = [&] { return !signals.take_interrupt() && !signals.ending(); };
+  if (options.model.model.path.empty()) options.model.model.path = default_model();
   PublicModel opened(options.model);
+  const Structure structure(opened.model(), options.structured);
+  options.chat.session.constraint = structure.constraint();
   options.chat.model_path = options.model.model.path;
   options.chat.history = !options.no_history;
   options.chat.screen.quiet = options.model.engine.quiet;
@@ -72,14 +90,16 @@ void add_chat_options(CLI::App& app, Options& options) {
 
 Action add_chat(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  add_public_model_options(app, options->model);
+  add_public_model_options(app, options->model)->required(false);
   add_chat_options(app, *options);
+  add_constraint_options(app, options->structured);
   add_sampling_options(app, options->sampling);
   app.footer(
       "In the chat, /help lists the commands. What is typed is kept in\n"
       "$XDG_STATE_HOME/minim/history, for the arrow keys and Ctrl-R.\n\n"
       "Examples:\n"
       "  minim chat model.gguf --system \"Answer in one sentence.\"\n"
+      "  minim chat model.gguf --schema mood.json\n"
       "  printf 'Why is the sky blue?\\n/stats\\n' | minim chat model.gguf");
   return [options] { return chat(*options); };
 }

@@ -15,6 +15,16 @@ namespace minim::cli {
 namespace {
 
 constexpr const char* kTextGroup = "What is said";
+constexpr v1::OptionInfo list_option(const char* name, const char* help) {
+  return {sizeof(v1::OptionInfo), MINIM_OPTION_TEXT_LIST, name, kTextGroup, help, "", ""};
+}
+constexpr v1::OptionInfo kStop =
+    list_option("stop", "End the text before this; \\n is a newline; may be given again");
+constexpr v1::OptionInfo kStopToken = list_option("stop-token", "End the text at this token");
+constexpr v1::OptionInfo kBanToken = list_option("ban-token", "Never choose this token");
+constexpr v1::OptionInfo kLogitBias =
+    list_option("logit-bias", "Add a value to a token's logit, such as 42=-1.5; -inf bans it");
+constexpr v1::OptionInfo kLists[] = {kStop, kStopToken, kBanToken, kLogitBias};
 
 template <typename Value>
 CLI::Option* add_list(CLI::App& app, const std::string& flag, std::vector<Value>& values,
@@ -71,9 +81,24 @@ std::pair<int32_t, float> parse_bias(const std::string& text) {
     if (value.ec == std::errc() && value.ptr == end) return bias;
   }
   throw Error(ErrorCode::kInvalidArgument,
-              fmt::format("run: --logit-bias '{}' is not TOKEN=VALUE, such as 42=-1.5 or 42=-inf; "
-                          "minim tokenize shows the numbers of tokens",
+              fmt::format("sampling: logit-bias '{}' is not TOKEN=VALUE, such as 42=-1.5 or "
+                          "42=-inf; minim tokenize shows the numbers of tokens",
                           text));
+}
+
+int32_t parse_token(const char* option, const std::string& text) {
+  int32_t token = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, token);
+  if (read.ec == std::errc() && read.ptr == end) return token;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("sampling: {} '{}' is not the number of a token; minim tokenize shows "
+                          "them",
+                          option, text));
+}
+
+void ban(v1::Sampling& sampling, int32_t token) {
+  sampling.set_bias(token, -std::numeric_limits<float>::infinity());
 }
 
 // The library names options in backquotes; here they are flags.
@@ -106,16 +131,31 @@ void add_sampling_options(CLI::App& app, SamplingOptions& options) {
   for (const v1::OptionInfo& info : v1::Sampling::options()) {
     add_named(app, info, options)->group(info.group);
   }
-  add_list(app, "--stop", options.stop_strings,
-           "End the text before this; \\n is a newline; may be given again", "TEXT")
-      ->group(kTextGroup);
-  add_list(app, "--stop-token", options.stop_tokens, "End the text at this token", "ID")
-      ->group(kTextGroup);
-  add_list(app, "--ban-token", options.banned_tokens, "Never choose this token", "ID")
-      ->group(kTextGroup);
-  add_list(app, "--logit-bias", options.biases,
-           "Add a value to a token's logit, such as 42=-1.5; -inf bans it", "ID=VALUE")
-      ->group(kTextGroup);
+  const auto add = [&app](const v1::OptionInfo& info, auto& values, const char* type) {
+    add_list(app, std::string("--") + info.name, values, info.help, type)->group(info.group);
+  };
+  add(kStop, options.stop_strings, "TEXT");
+  add(kStopToken, options.stop_tokens, "ID");
+  add(kBanToken, options.banned_tokens, "ID");
+  add(kLogitBias, options.biases, "ID=VALUE");
+}
+
+std::span<const v1::OptionInfo> list_options() { return kLists; }
+
+void set_option(v1::Sampling& sampling, const v1::OptionInfo& option, const std::string& value) {
+  const std::string_view name = option.name;
+  if (name == kStop.name) {
+    sampling.add_stop(unescape(value));
+  } else if (name == kStopToken.name) {
+    sampling.add_stop_token(parse_token(option.name, value));
+  } else if (name == kBanToken.name) {
+    ban(sampling, parse_token(option.name, value));
+  } else if (name == kLogitBias.name) {
+    const auto [token, bias] = parse_bias(value);
+    sampling.set_bias(token, bias);
+  } else {
+    sampling.set(option.name, option.kind == MINIM_OPTION_TEXT_LIST ? unescape(value) : value);
+  }
 }
 
 v1::Sampling make_sampling(SamplingOptions& options) {
@@ -135,9 +175,7 @@ v1::Sampling make_sampling(SamplingOptions& options) {
     const auto [token, bias] = parse_bias(text);
     sampling.set_bias(token, bias);
   }
-  for (const int32_t token : options.banned_tokens) {
-    sampling.set_bias(token, -std::numeric_limits<float>::infinity());
-  }
+  for (const int32_t token : options.banned_tokens) ban(sampling, token);
   check_effect(sampling);
   return sampling;
 }

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,12 @@ struct SamplingOptions {
 
 // Adds the flags, in groups, so that --help shows first what most people need.
 void add_sampling_options(CLI::App& app, SamplingOptions& options);
+
+// What is given one by one, beside the library's options: --stop, --ban-token and so on.
+std::span<const v1::OptionInfo> list_options();
+// Sets an option by its name, or adds to a list; \n, \t, \r and \\ are read in texts. Throws
+// kInvalidArgument, as Error or v1::Error.
+void set_option(v1::Sampling& sampling, const v1::OptionInfo& option, const std::string& value);
 
 // Once the command line is read. Picks a seed where none was given, and notes it in the values.
 // Throws kInvalidArgument, as Error or v1::Error, for values that make no sense and for options

@@ -1,19 +1,28 @@
 #include "cli/structured_options.h"
 
-#include <initializer_list>
-
 #include "cli/engine.h"
 
 namespace minim::cli {
+namespace {
 
-void add_structured_options(CLI::App& app, StructuredOptions& options) {
-  const std::string group = "What is said";
+constexpr const char* kGroup = "What is said";
+
+}  // namespace
+
+void add_constraint_options(CLI::App& app, StructuredOptions& options) {
   CLI::Option* const schema = app.add_option("--schema", options.schema_file,
                                              "JSON that is valid by the JSON schema of a file");
   CLI::Option* const regex = app.add_option("--regex", options.regex,
                                             "Text that matches this regular expression as a whole");
   CLI::Option* const grammar =
       app.add_option("--grammar", options.grammar_file, "Text by the GBNF grammar of a file");
+  schema->type_name("FILE")->group(kGroup)->excludes(regex)->excludes(grammar);
+  regex->type_name("REGEX")->group(kGroup)->excludes(grammar);
+  grammar->type_name("FILE")->group(kGroup);
+}
+
+void add_structured_options(CLI::App& app, StructuredOptions& options) {
+  add_constraint_options(app, options);
   CLI::Option* const tools =
       app.add_option("--tools", options.tools_file,
                      "Tools that the model may call: a file with a JSON array as for OpenAI's API; "
@@ -28,19 +37,13 @@ void add_structured_options(CLI::App& app, StructuredOptions& options) {
       "(default: as the model's family does)");
   CLI::Option* const single =
       app.add_flag("--single-call", options.single_call, "At most one call of a tool");
-  for (CLI::Option* option : {schema, grammar, tools}) option->type_name("FILE");
-  regex->type_name("REGEX");
-  choice->type_name("CHOICE")->needs(tools);
-  notation->type_name("NAME")->needs(tools);
-  single->needs(tools);
-  const std::initializer_list<CLI::Option*> exclusive = {schema, regex, grammar, tools};
-  for (CLI::Option* option : exclusive) {
-    option->group(group);
-    for (CLI::Option* other : exclusive) {
-      if (other != option) option->excludes(other);
-    }
+  tools->type_name("FILE")->group(kGroup);
+  for (const char* other : {"--schema", "--regex", "--grammar"}) {
+    tools->excludes(app.get_option(other));
   }
-  for (CLI::Option* option : {choice, notation, single}) option->group(group);
+  choice->type_name("CHOICE");
+  notation->type_name("NAME");
+  for (CLI::Option* option : {choice, notation, single}) option->needs(tools)->group(kGroup);
 }
 
 Structure::Structure(const v1::Model& model, const StructuredOptions& options) {

@@ -22,6 +22,9 @@ struct StructuredOptions {
     return !schema_file.empty() || regex || !grammar_file.empty() || !tools_file.empty();
   }
 };
+// --schema, --regex and --grammar, of which one may be given.
+void add_constraint_options(CLI::App& app, StructuredOptions& options);
+// These, and those of tools, in place of them.
 void add_structured_options(CLI::App& app, StructuredOptions& options);
 
 // What they ask for, read and compiled.

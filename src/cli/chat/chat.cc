@@ -157,7 +157,7 @@ Chat::Answer Chat::generate(bool reasoning_begun) {
   bool interrupted = false;
   // What the template said for the model is part of what it said.
   if (reasoning_begun) answer.text = "<think>\n";
-  AnswerView view(screen_.answer_style(), reasoning_begun);
+  AnswerView view(answer_style(), reasoning_begun);
   v1::Generation generation =
       session_.generate(sampling_.for_attempt(attempt_), options_.tokens_max);
   for (;;) {
@@ -185,6 +185,13 @@ Chat::Answer Chat::generate(bool reasoning_begun) {
   // The generic template has this space before an answer already.
   if (options_.session.generic_template && answer.text.starts_with(' ')) answer.text.erase(0, 1);
   return answer;
+}
+
+// What answers are held to is for programs: nothing of it is Markdown.
+AnswerStyle Chat::answer_style() const {
+  const bool styled = screen_.answer_style() == AnswerStyle::kStyled;
+  return styled && options_.session.constraint != nullptr ? AnswerStyle::kPlain
+                                                          : screen_.answer_style();
 }
 
 void Chat::show_event(const v1::Event& event, AnswerView& view) {
@@ -225,6 +232,9 @@ void Chat::tell_end(const v1::Event& event) {
                       session_.context_tokens()));
       break;
     default: break;
+  }
+  if (options_.session.constraint != nullptr && !event.complete) {
+    screen_.remark("the answer ended before it was whole by --schema, --regex or --grammar");
   }
 }
 

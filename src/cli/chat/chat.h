@@ -58,6 +58,7 @@ class Chat {
     bool cut = false;
   };
   Answer generate(bool reasoning_begun);
+  AnswerStyle answer_style() const;
   void show_event(const v1::Event& event, AnswerView& view);
   void tell_end(const v1::Event& event);
 

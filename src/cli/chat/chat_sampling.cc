@@ -9,16 +9,20 @@
 
 #include "base/error.h"
 #include "cli/nearest_name.h"
+#include "cli/sampling_options.h"
 
 namespace minim::cli {
 
 ChatSampling::ChatSampling(v1::Sampling sampling, std::map<std::string, std::string> given)
-    : sampling_(std::move(sampling)), given_(std::move(given)), options_(v1::Sampling::options()) {}
+    : sampling_(std::move(sampling)), given_(std::move(given)), options_(v1::Sampling::options()) {
+  const auto lists = list_options();
+  options_.insert(options_.end(), lists.begin(), lists.end());
+}
 
 void ChatSampling::set(const std::string& name, const std::string& value) {
   const v1::OptionInfo& option = find(name);
   v1::Sampling changed = sampling_.clone();
-  changed.set(name, value);
+  set_option(changed, option, value);
   changed.check();
   sampling_ = std::move(changed);
   std::string& known = given_[name];

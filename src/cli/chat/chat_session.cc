@@ -9,7 +9,7 @@ namespace {
 
 constexpr const char* kUser = "User:";
 constexpr const char* kAssistant = "Assistant:";
-constexpr std::string_view kThink = "<think>";
+constexpr std::string_view kThink = "<think>", kThinkEnd = "\n\n</think>\n\n";
 // An answer wants this many tokens, or a quarter of a context that is small.
 constexpr int64_t kAnswerTokens = 256;
 
@@ -91,7 +91,11 @@ bool ChatSession::set(const Conversation& conversation) {
       message_list(conversation).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
   session_.chat_json(messages);
   shifted_ = false;
-  return ends_in_reasoning(model_.chat_text(messages));
+  const bool reasoning_begun = ends_in_reasoning(model_.chat_text(messages));
+  if (!reasoning_begun || options_.constraint == nullptr) return reasoning_begun;
+  // What an answer is held to begins at once.
+  session_.append(kThinkEnd, {.add_special = false, .parse_special = true});
+  return false;
 }
 
 void ChatSession::set_generic(const Conversation& conversation) {
@@ -111,7 +115,7 @@ void ChatSession::set_generic(const Conversation& conversation) {
 
 v1::Generation ChatSession::generate(const v1::Sampling& sampling, int64_t tokens_max) {
   prompt_length_ = session_.length();
-  const v1::GenerateOptions options = {.tokens_max = tokens_max};
+  const v1::GenerateOptions options = {.tokens_max = tokens_max, .constraint = options_.constraint};
   if (!options_.generic_template) return session_.generate(sampling, options);
   v1::Sampling with_stop = sampling.clone();
   with_stop.add_stop(std::string("\n") + kUser);

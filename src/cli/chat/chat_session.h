@@ -18,6 +18,7 @@ struct ChatSessionOptions {
   // For models without a chat template: turns as lines that begin with "User:" and "Assistant:".
   bool generic_template = false;
   AdapterOptions adapters;
+  const v1::Constraint* constraint = nullptr;  // what answers are held to; null: nothing
 };
 
 // Where the conversation outgrows the context and the overflow is kShift, its oldest exchanges are
