@@ -132,7 +132,7 @@ TEST_F(TokenSourceTest, BadDocumentsAreRefusedOrCounted) {
     EXPECT_EQ(made->document_count(), 2u);
     const auto lines = describe_skipped(made->report());
     ASSERT_EQ(lines.size(), 1u);
-    EXPECT_TRUE(lines[0].ends_with("a.txt:1: not UTF-8")) << lines[0];
+    EXPECT_TRUE(lines[0].ends_with("a.txt:1, which is not UTF-8")) << lines[0];
   }
 }
 
