@@ -21,15 +21,21 @@ constexpr int64_t kWindowSeconds = 24 * 3600;
 constexpr const char* kEndpoints[] = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings",
                                       "/v1/responses", "/v1/moderations"};
 
+bool is_under_way(const StoredBatch& batch) {
+  return batch.status == "in_progress" || batch.status == "cancelling";
+}
+
 // As it is now: while it is under way, with what is known of its requests.
 OrderedJson batch_json(DataStore& data, const StoredBatch& batch) {
   OrderedJson shown = batch.document;
   shown["status"] = batch.status;
-  if (batch.status == "in_progress" || batch.status == "cancelling") {
-    const BatchCounts counts = data.counts(batch.id);
-    shown["request_counts"]["completed"] = counts.completed;
-    shown["request_counts"]["failed"] = counts.failed;
-  }
+  if (!is_under_way(batch)) return shown;
+  const BatchCounts counts = data.counts(batch.id);
+  // The end of a batch takes its results away: the counts are right if it has not come since.
+  const auto now = data.find_batch(batch.holder, batch.id);
+  if (now && !is_under_way(*now)) return batch_json(data, *now);
+  shown["request_counts"]["completed"] = counts.completed;
+  shown["request_counts"]["failed"] = counts.failed;
   return shown;
 }
 
