@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "cli/model_catalog.h"
+
 namespace minim::cli {
 
 void add_speculation_options(CLI::App& app, SpeculationOptions& options) {
@@ -15,7 +17,7 @@ void add_speculation_options(CLI::App& app, SpeculationOptions& options) {
 
 Speculation::Speculation(const v1::Model& model, const SpeculationOptions& options)
     : lookup_(!options.no_lookup) {
-  if (!options.draft.empty()) draft_.emplace(model, options.draft);
+  if (!options.draft.empty()) draft_.emplace(model, resolve_model(options.draft).string());
 }
 
 double speculation_gain(const v1::SessionStatistics& statistics) {

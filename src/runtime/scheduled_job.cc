@@ -367,13 +367,13 @@ void ScheduledJob::settle_guesses(int64_t rows, const StepCost& cost) {
 
 void ScheduledJob::take_chosen() {
   std::vector<GenerationEvent> chosen = std::exchange(chosen_, {});
-  size_t read = std::exchange(right_, 0);
-  for (GenerationEvent& event : chosen) {
-    if (read == 0) pending_.push_back(event.token);
-    if (read > 0) --read;
-    if (speculation_) speculation_->add(event.token);
+  const size_t read = std::exchange(right_, 0);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    const TokenId token = chosen[i].token;
+    if (i >= read) pending_.push_back(token);
+    if (speculation_) speculation_->add(token);
     ++statistics_.generated_tokens;
-    push(std::move(event));
+    push(std::move(chosen[i]));
   }
   if (chosen.empty()) return;
   ending_ = reason_to_end();

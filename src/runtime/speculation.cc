@@ -86,18 +86,17 @@ void Speculation::draft_guesses(int64_t most, const PassOutlook& outlook) {
 // A guess more is worth it while it brings more tokens a second than the pass does without it.
 int64_t Speculation::worth_making(int64_t most, double rate, double draft_seconds,
                                   const PassOutlook& outlook) const {
-  double seconds = outlook.cost.seconds(outlook.rows);
+  const double seconds = outlook.cost.seconds(outlook.rows);
   if (options_.always || seconds <= 0) return most;
   auto tokens = static_cast<double>(outlook.sequences);
   double right = 1;
   double best = tokens / seconds;
   int64_t best_count = 0;
-  double total = seconds;
   for (int64_t i = 1; i <= most; ++i) {
     right *= rate;
     tokens += right;
-    total = std::max(outlook.cost.seconds(outlook.rows + i), seconds) +
-            static_cast<double>(i) * draft_seconds;
+    const double total = std::max(outlook.cost.seconds(outlook.rows + i), seconds) +
+                         static_cast<double>(i) * draft_seconds;
     if (tokens / total <= best) continue;
     best = tokens / total;
     best_count = i;
