@@ -1,4 +1,5 @@
-// Whole models: tokens a second in decoding, alone and side by side, and in reading a prompt.
+// Whole models: tokens a second in decoding, alone and side by side, and in reading a prompt; and
+// what it takes to open an adapter and to give it to a sequence.
 #include <fmt/core.h>
 
 #include <filesystem>
@@ -6,8 +7,10 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "model/adapter/adapter.h"
 #include "model/presets.h"
 #include "model/random_model.h"
+#include "model/testing/random_adapter.h"
 #include "model/testing/sequence.h"
 #include "tests/support/bench.h"
 
@@ -43,13 +46,31 @@ Case make_case(const Context& context, const Model& model, const Workload& workl
           }};
 }
 
+// Of rank 16, over every matrix.
+void add_adapter_cases(const Context& context, const std::string& name,
+                       const std::shared_ptr<const Model>& model, const ModelFile& file,
+                       std::vector<Case>& cases) {
+  for (const bool magnitudes : {false, true}) {
+    const auto parts =
+        std::make_shared<const AdapterFile>(testing::random_adapter(file, 1, magnitudes, 16));
+    const std::string kind = name + (magnitudes ? " DoRA" : " LoRA");
+    cases.push_back({kind + " opened", 1, "adapter",
+                     [&context, model, parts] { Adapter::load(context, model, *parts); }});
+    const auto adapter = Adapter::load(context, model, *parts);
+    cases.push_back({kind + " given", 1, "adapter", [adapter] {
+                       const AdapterSet set(std::vector<AdapterSet::Use>{{adapter, 1.0f}});
+                     }});
+  }
+}
+
 void run_model(const Context& context, const Options& options, const char* preset, DataType type) {
   const Path path = std::filesystem::temp_directory_path() /
                     fmt::format("minim_bench_{}.gguf", static_cast<const void*>(&options));
   RandomModelOptions random;
   random.type = type;
   write_random_model(context, preset_config(preset), path, random);
-  const auto model = Model::load(context, open_model_file(path));
+  const auto file = open_model_file(path);
+  const auto model = Model::load(context, file);
   std::filesystem::remove(path);  // the mapping stays
   const std::string name = fmt::format("{} {}", preset, data_type_info(type).name);
   std::vector<Workload> workloads = {{name + " decode", 1, 1, options.tiny ? 4 : 128},
@@ -59,6 +80,7 @@ void run_model(const Context& context, const Options& options, const char* prese
   for (const Workload& workload : workloads) {
     cases.push_back(make_case(context, *model, workload));
   }
+  add_adapter_cases(context, name, model, *file, cases);
   run_cases(options, cases);
 }
 

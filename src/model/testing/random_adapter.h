@@ -39,7 +39,7 @@ inline bool adapter_changes(const TensorEntry& entry) {
 
 // Random parts for every matrix but the embeddings.
 inline AdapterFile random_adapter(const ModelFile& file, uint64_t seed,
-                                  bool with_magnitudes = false) {
+                                  bool with_magnitudes = false, int64_t rank = kRandomRank) {
   Rng rng(seed);
   AdapterFile adapter;
   adapter.path = "random";
@@ -50,10 +50,8 @@ inline AdapterFile random_adapter(const ModelFile& file, uint64_t seed,
     const int64_t rows = entry.shape[1], cols = entry.shape[0];
     AdapterPart part;
     part.target = entry.name;
-    part.a = entry_of(entry.name + ".lora_a", kRandomRank, cols,
-                      random_values(kRandomRank * cols, rng, 0.5f));
-    part.b = entry_of(entry.name + ".lora_b", rows, kRandomRank,
-                      random_values(rows * kRandomRank, rng, 0.5f));
+    part.a = entry_of(entry.name + ".lora_a", rank, cols, random_values(rank * cols, rng, 0.5f));
+    part.b = entry_of(entry.name + ".lora_b", rows, rank, random_values(rows * rank, rng, 0.5f));
     if (with_magnitudes) {
       part.magnitude =
           entry_of(entry.name + ".lora_magnitude", 1, rows, random_values(rows, rng, 1.0f));
