@@ -29,6 +29,10 @@ Variable run_layers(Tape& tape, const ModelConfig& config, const GraphOptions& o
     const auto run = [&config, &options, pass, layer, body](Tape& on, const Variable& in) {
       return body({on, config, options, pass, layer}, in);
     };
+    if (tape.records() && tape.options().layer_done) {
+      // The first step that a layer records is the last one that is taken on its way back.
+      tape.record([layer](Tape& on) { on.options().layer_done(layer); });
+    }
     stream = options.recompute ? tape.recompute(stream, run) : run(tape, stream);
     if (pass.kept == nullptr) continue;
     if (std::count(pass.kept_layers.begin(), pass.kept_layers.end(), layer) > 0) {

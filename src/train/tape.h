@@ -79,6 +79,9 @@ struct TapeOptions {
   bool dropping = true;  // dropout is on
   GemmPrecision precision = GemmPrecision::kFloat32;
   uint64_t seed = 0;  // of this step's random numbers: the same seed gives the same masks
+  // Called on the way back, when a layer's gradients have all they get from this tape. May be
+  // empty.
+  std::function<void(int layer)> layer_done = {};
 };
 
 class Tape {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -62,13 +63,16 @@ void check_trainer_options(const TrainerOptions& o) {
 }
 
 Trainer::Trainer(const Context& context, TrainModel& model, const BatchSource& source,
-                 const BatchSource* held_out, StepLoss& loss, const TrainerOptions& options)
+                 const BatchSource* held_out, StepLoss& loss, const TrainerOptions& options,
+                 parallel::Communicator& ranks)
     : context_(context),
       model_(model),
       source_(source),
       held_out_(held_out),
       loss_(loss),
       options_(options),
+      ranks_(ranks),
+      gradient_sums_(model.parameters(), model.config().layer_count, ranks),
       optimizer_(make_optimizer(model.parameters(), options.optimizer)),
       average_(options.average_decay, model.parameters().values()) {
   check_trainer_options(options);
@@ -87,14 +91,32 @@ Trainer::Trainer(const Context& context, TrainModel& model, const BatchSource& s
                       source.row_count().value_or(0)));
   require(held_out == nullptr || held_out->row_count().value_or(1) > 0,
           "there are no held-out rows; hold more out, or look at none");
+  require(ranks.size() <= options.batch_rows,
+          fmt::format("{} ranks for batches of {} rows", ranks.size(), options.batch_rows));
   state_.position.fingerprint = source.fingerprint();
+  state_.part_rows = part_rows();
+  parallel::require_same(ranks, fingerprint(), "the recipe");
+  parallel::require_same(ranks, source.fingerprint(), "the data");
+  require_same_values("what the model begins with");
   if (!options.checkpoint_folder.empty()) {
     checkpoints_.emplace(options.checkpoint_folder, fingerprint());
   }
 }
 
+int64_t Trainer::part_rows() const {
+  const int64_t rows = (options_.batch_rows + ranks_.size() - 1) / ranks_.size();
+  return options_.micro_rows > 0 ? std::min(options_.micro_rows, rows) : rows;
+}
+
+void Trainer::require_same_values(std::string_view what) const {
+  if (ranks_.size() == 1) return;
+  XxHash64 hash;
+  hash.update(std::as_bytes(std::span<const float>(model_.parameters().values())));
+  parallel::require_same(ranks_, hash.digest(), what);
+}
+
 // Of what decides the course of a run beside its state and its data. How often it looks at held-out
-// rows or saves is left out, and so is the number of threads.
+// rows or saves is left out, and so are the numbers of threads, ranks, and rows at once.
 uint64_t Trainer::fingerprint() const {
   XxHash64 hash;
   for (const ParameterInfo& info : model_.parameters().infos()) {
@@ -123,7 +145,6 @@ uint64_t Trainer::fingerprint() const {
                              static_cast<double>(s.decay_steps),
                              double{s.final_fraction},
                              static_cast<double>(options_.batch_rows),
-                             static_cast<double>(options_.micro_rows),
                              double{options_.clip},
                              double{options_.average_decay},
                              static_cast<double>(options_.precision),
@@ -157,32 +178,55 @@ std::vector<CheckpointPart> Trainer::parts(State& state) {
 bool Trainer::resume() {
   if (!checkpoints_) return false;
   State found;
-  const auto step = checkpoints_->load(context_, parts(found));
-  if (!step) return false;
+  if (!load(found)) return false;
   check_position(source_, found.position);
+  if (found.part_rows != state_.part_rows && ranks_.is_first()) {
+    context_.warn(
+        fmt::format("train: the checkpoint was made with {} rows at once, and this goes "
+                    "on with {}: the same course, but not the same bits",
+                    found.part_rows, state_.part_rows));
+  }
+  found.part_rows = state_.part_rows;
   state_ = found;
   saved_step_ = state_.step;
   return true;
 }
 
+// The newest checkpoint of the first rank, on every rank. False: there is none.
+bool Trainer::load(State& state) {
+  bool found = false;
+  const std::vector<CheckpointPart> wanted = parts(state);
+  if (ranks_.is_first()) found = checkpoints_->load(context_, wanted).has_value();
+  ranks_.broadcast(std::as_writable_bytes(std::span(&found, 1)));
+  if (!found) return false;
+  for (const CheckpointPart& part : wanted) ranks_.broadcast(part.bytes);
+  return true;
+}
+
 void Trainer::save(const TrainerEvents& events) {
   if (!checkpoints_ || saved_step_ == state_.step) return;
-  checkpoints_->save(state_.step, parts(state_));
+  require_same_values("what was learned");
+  if (ranks_.is_first()) checkpoints_->save(state_.step, parts(state_));
   saved_step_ = state_.step;
   if (events.saved) events.saved(state_.step);
 }
 
-// Forward and backward, part by part. Gradients are those of the mean over the whole batch.
+// Forward and backward of this rank's rows, part by part. Gradients are those of the mean over the
+// whole batch.
 HeadLoss Trainer::go_through(Batch& batch, uint64_t seed, double& auxiliary) {
-  const int64_t part_rows = options_.micro_rows > 0 ? options_.micro_rows : batch.row_count;
   const double weight = batch.weight_sum();
+  const parallel::Share mine = parallel::share_of(ranks_, batch.row_count);
   HeadLoss total;
-  for (int64_t row = 0; row < batch.row_count; row += part_rows) {
-    const BatchView view = view_rows(batch, row, std::min(row + part_rows, batch.row_count));
+  for (int64_t row = mine.begin; row < mine.end; row += state_.part_rows) {
+    const int64_t end = std::min(row + state_.part_rows, mine.end);
+    const BatchView view = view_rows(batch, row, end);
     const TokenLayout layout = make_token_layout(view.row_tokens, view.document_starts);
     TapeOptions options;
     options.precision = options_.precision;
     options.seed = mix_bits(seed + static_cast<uint64_t>(row));
+    if (end == mine.end && ranks_.size() > 1) {
+      options.layer_done = [this](int layer) { gradient_sums_.start_layer(layer); };
+    }
     Tape tape(context_, pool_, options);
     const float scale = weight > 0 ? static_cast<float>(1.0 / weight) : 0.0f;
     total += loss_.forward(tape, model_, {view, layout, scale});
@@ -191,6 +235,22 @@ HeadLoss Trainer::go_through(Batch& batch, uint64_t seed, double& auxiliary) {
     tape.backward();
   }
   return total;
+}
+
+// Of this rank's loss and gradients, those of all; adds the seconds waited.
+void Trainer::add_up_ranks(HeadLoss& loss, StepStatistics& statistics) {
+  if (ranks_.size() == 1) return;
+  const auto start = Clock::now();
+  if (extra_optimizer_ != nullptr) ranks_.start_sum(loss_.parameters()->gradients());
+  gradient_sums_.finish();
+  std::array<double, 4> sums = {loss.loss, loss.weight, loss.cross_entropy,
+                                statistics.auxiliary_loss};
+  ranks_.sum(sums);
+  loss.loss = sums[0];
+  loss.weight = sums[1];
+  loss.cross_entropy = sums[2];
+  statistics.auxiliary_loss = sums[3];
+  statistics.wait_seconds = seconds_since(start);
 }
 
 StepStatistics Trainer::take_step() {
@@ -203,7 +263,8 @@ StepStatistics Trainer::take_step() {
   model_.parameters().clear_gradients(context_);
   if (extra_optimizer_ != nullptr) loss_.parameters()->clear_gradients(context_);
   const uint64_t seed = mix_bits(options_.seed ^ mix_bits(static_cast<uint64_t>(state_.step)));
-  const HeadLoss loss = go_through(batch, seed, statistics.auxiliary_loss);
+  HeadLoss loss = go_through(batch, seed, statistics.auxiliary_loss);
+  add_up_ranks(loss, statistics);
   const double weight = std::max(loss.weight, 1e-30);
   statistics.loss = loss.loss / weight + statistics.auxiliary_loss;
   statistics.cross_entropy = loss.cross_entropy / weight;
@@ -252,7 +313,7 @@ void Trainer::roll_back(StepStatistics& statistics) {
     give_up(fmt::format("the run went back {} times already", state_.guard.rollbacks));
   }
   State found;
-  if (!checkpoints_ || !checkpoints_->load(context_, parts(found))) {
+  if (!checkpoints_ || !load(found)) {
     give_up("there is no checkpoint to go back to");
   }
   state_.updates = found.updates;
@@ -269,11 +330,11 @@ double Trainer::held_out_loss(std::span<const float> values) {
   const auto there = held_out_->row_count().value_or(static_cast<uint64_t>(options_.held_out_rows));
   const auto rows =
       static_cast<int64_t>(std::min(there, static_cast<uint64_t>(options_.held_out_rows)));
-  const int64_t part_rows = options_.micro_rows > 0 ? options_.micro_rows : options_.batch_rows;
+  const parallel::Share mine = parallel::share_of(ranks_, rows);
   HeadLoss total;
   Batch batch;
-  for (int64_t row = 0; row < rows; row += part_rows) {
-    held_out_->read(static_cast<uint64_t>(row), std::min(part_rows, rows - row), batch);
+  for (int64_t row = mine.begin; row < mine.end; row += state_.part_rows) {
+    held_out_->read(static_cast<uint64_t>(row), std::min(state_.part_rows, mine.end - row), batch);
     const BatchView view = view_rows(batch, 0, batch.row_count);
     const TokenLayout layout = make_token_layout(view.row_tokens, view.document_starts);
     Tape tape(context_, pool_,
@@ -281,7 +342,9 @@ double Trainer::held_out_loss(std::span<const float> values) {
     NextTokenLoss loss(0.0f);
     total += loss.forward(tape, model_, {view, layout, 1.0f});
   }
-  return total.loss / std::max(total.weight, 1e-30);
+  std::array<double, 2> sums = {total.loss, total.weight};
+  ranks_.sum(sums);
+  return sums[0] / std::max(sums[1], 1e-30);
 }
 
 void Trainer::look_at_held_out(const TrainerEvents& events) {
@@ -297,7 +360,7 @@ RunEnd Trainer::run(const TrainerEvents& events) {
   save(events);  // there is always something to go back to
   while (state_.step < step_count) {
     const StepStatistics statistics = take_step();
-    const bool go_on = !events.step || events.step(statistics);
+    const bool go_on = !parallel::any(ranks_, events.step && !events.step(statistics));
     const bool last = state_.step == step_count;
     if (held_out_ != nullptr && events.held_out && options_.held_out_steps > 0 &&
         (last || state_.step % options_.held_out_steps == 0)) {

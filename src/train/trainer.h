@@ -1,17 +1,24 @@
 // The loop: batches, forward, backward, an update, and from time to time a look at held-out rows
 // and a checkpoint. Every step is a function of the weights, the step's number and the data, so a
 // run that was stopped anywhere and resumed ends in the same bits, at any number of threads.
+//
+// Several ranks each go through their share of the rows of every batch, add up the gradients while
+// backward runs, and take the same step: their weights stay the same bits, and the course is that
+// of one rank up to rounding. The first one keeps the checkpoints.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string_view>
 
 #include "base/context.h"
 #include "base/file.h"
+#include "parallel/communicator.h"
 #include "train/checkpoint.h"
 #include "train/data/batch_source.h"
+#include "train/gradient_sums.h"
 #include "train/optim/moving_average.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/schedule.h"
@@ -51,6 +58,7 @@ struct StepStatistics {
   double gradient_norm = 0;   // before clipping
   float rate_fraction = 0;    // of the peak learning rate
   double seconds = 0;
+  double wait_seconds = 0;  // of these, for the other ranks after backward
   int64_t batch_tokens = 0;
   double flops = 0;  // of its products, forward and backward
   StepVerdict verdict = StepVerdict::kTake;
@@ -76,12 +84,14 @@ enum class RunEnd { kDone, kStopped };
 class Trainer {
  public:
   // What is given outlives the trainer. held_out may be null. Throws kInvalidArgument for options
-  // or sources that do not fit the model.
+  // or sources that do not fit the model, or are not the same on all ranks.
   Trainer(const Context& context, TrainModel& model, const BatchSource& source,
-          const BatchSource* held_out, StepLoss& loss, const TrainerOptions& options);
+          const BatchSource* held_out, StepLoss& loss, const TrainerOptions& options,
+          parallel::Communicator& ranks = parallel::alone());
 
-  // Goes on from the newest checkpoint in the folder. False: there is none. Throws kFormat for one
-  // of another run or of other data.
+  // Goes on from the newest checkpoint in the folder of the first rank. False: there is none.
+  // Warns where it was made with another number of rows at once, whose sums round otherwise. Throws
+  // kFormat for one of another run or of other data.
   bool resume();
   // From where it stands to the end. Throws kLimit where the steps are bad again and again, kIo
   // where a checkpoint cannot be written; the last one is then still there.
@@ -103,14 +113,19 @@ class Trainer {
     uint64_t tokens = 0;
     StreamPosition position;
     GuardState guard;
+    int64_t part_rows = 0;  // that go through the model at once
   };
 
   HeadLoss go_through(Batch& batch, uint64_t seed, double& auxiliary);
+  void add_up_ranks(HeadLoss& loss, StepStatistics& statistics);
   StepStatistics take_step();
   void roll_back(StepStatistics& statistics);
   void look_at_held_out(const TrainerEvents& events);
   void save(const TrainerEvents& events);
+  bool load(State& state);
   std::vector<CheckpointPart> parts(State& state);
+  int64_t part_rows() const;
+  void require_same_values(std::string_view what) const;
   uint64_t fingerprint() const;
   double step_flops(const Batch& batch) const;
 
@@ -120,6 +135,8 @@ class Trainer {
   const BatchSource* held_out_;
   StepLoss& loss_;
   TrainerOptions options_;
+  parallel::Communicator& ranks_;
+  GradientSums gradient_sums_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<Optimizer> extra_optimizer_;  // of what the loss learns itself
   MovingAverage average_;

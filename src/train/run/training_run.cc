@@ -183,9 +183,10 @@ RunLoss make_loss(const Context& context, const Recipe& recipe, const PreparedDa
     run.loss = std::make_unique<LiveTeacherLoss>(student, *run.teacher, teacher_options(recipe));
     return run;
   }
+  parallel::Communicator& ranks = *settings.ranks;
   const Path stored = recipe.resolve(distillation.stored);
   const TeacherLogitsHeader header = stored_header(recipe, data, path);
-  if (!std::filesystem::exists(stored)) {
+  if (ranks.is_first() && !std::filesystem::exists(stored)) {
     if (run.teacher == nullptr) run.teacher = load();
     StoreOptions options;
     options.row_count = static_cast<uint64_t>(plan.options.schedule.step_count) *
@@ -196,6 +197,7 @@ RunLoss make_loss(const Context& context, const Recipe& recipe, const PreparedDa
     options.progress = settings.progress;
     store_teacher(context, *run.teacher, *data.training, stored, options);
   }
+  parallel::wait_for_all(ranks);
   run.teacher.reset();
   const auto reader = TeacherLogitsReader::open(stored);
   reader->check(header);
@@ -219,7 +221,7 @@ double bytes_per_token(const PreparedData& data, int64_t row_count) {
   return tokens > 0 ? bytes / tokens : 0;
 }
 
-StepRecord step_record(const StepStatistics& s, const OptimizerOptions& optimizer) {
+StepRecord step_record(const StepStatistics& s, const OptimizerOptions& optimizer, double peak) {
   const bool muon = optimizer.kind == OptimizerKind::kMuon;
   StepRecord record;
   record.step = s.step;
@@ -229,50 +231,62 @@ StepRecord step_record(const StepStatistics& s, const OptimizerOptions& optimize
       s.rate_fraction * double{muon ? optimizer.muon_learning_rate : optimizer.learning_rate};
   record.gradient_norm = s.gradient_norm;
   record.seconds = s.seconds;
+  if (peak > 0) record.peak_share = s.flops / s.seconds / peak;
   return record;
 }
 
-// Writes what happens to the log and passes it on.
+// Writes what happens to the log, where there is one, and passes it on.
 class LoggedEvents {
  public:
-  LoggedEvents(RunLog& log, const TrainerOptions& options, const TrainerEvents& events,
+  LoggedEvents(RunLog* log, const RunPlan& plan, double peak_rate, const TrainerEvents& events,
                double bytes_each, RunResult& result)
-      : log_(log), options_(options), events_(events), bytes_each_(bytes_each), result_(result) {}
+      : log_(log),
+        options_(plan.options),
+        peak_rate_(peak_rate),
+        events_(events),
+        bytes_each_(bytes_each),
+        result_(result) {}
 
   TrainerEvents make() {
     TrainerEvents logged;
     logged.step = [this](const StepStatistics& s) { return on_step(s); };
     logged.held_out = [this](const HeldOutLoss& look) { on_held_out(look); };
     logged.saved = [this](int64_t step) {
-      log_.write(RunNote{step, "checkpoint", ""});
+      write(RunNote{step, "checkpoint", ""});
       if (events_.saved) events_.saved(step);
     };
     return logged;
   }
 
  private:
+  template <typename Record>
+  void write(const Record& record) {
+    if (log_ != nullptr) log_->write(record);
+  }
+
   bool on_step(const StepStatistics& s) {
-    log_.write(step_record(s, options_.optimizer));
+    write(step_record(s, options_.optimizer, peak_rate_));
     if (s.verdict != StepVerdict::kTake) {
-      log_.write(RunNote{s.step, "skipped",
-                         s.verdict == StepVerdict::kSkipSpike
-                             ? "the gradient was far larger than usual"
-                             : "the loss or the gradient was no finite number"});
+      write(RunNote{s.step, "skipped",
+                    s.verdict == StepVerdict::kSkipSpike
+                        ? "the gradient was far larger than usual"
+                        : "the loss or the gradient was no finite number"});
     }
-    if (s.rolled_back) log_.write(RunNote{s.step, "rollback", "back to the last checkpoint"});
+    if (s.rolled_back) write(RunNote{s.step, "rollback", "back to the last checkpoint"});
     return !events_.step || events_.step(s);
   }
 
   void on_held_out(const HeldOutLoss& look) {
     const double loss = look.average_loss.value_or(look.loss);
     const double bits = bytes_each_ > 0 ? loss / std::numbers::ln2 / bytes_each_ : 0;
-    log_.write(HeldOutRecord{look.step, loss, bits});
+    write(HeldOutRecord{look.step, loss, bits});
     result_.held_out = look;
     if (events_.held_out) events_.held_out(look);
   }
 
-  RunLog& log_;
+  RunLog* log_;
   const TrainerOptions& options_;
+  double peak_rate_;
   const TrainerEvents& events_;
   double bytes_each_;
   RunResult& result_;
@@ -298,6 +312,14 @@ DataType export_type(const std::string& word) {
   if (word == "f16") return DataType::kF16;
   MINIM_CHECK(word == "bf16");
   return DataType::kBf16;
+}
+
+[[noreturn]] void throw_no_room(const RunPlan& plan, size_t room) {
+  throw Error(ErrorCode::kLimit,
+              fmt::format("train: a run of one row at a time takes {} MiB of the {} MiB that there "
+                          "are for it; choose a smaller model, shorter rows, training.recompute, "
+                          "or adafactor",
+                          (plan.memory.total() + plan.teacher_bytes) >> 20, room >> 20));
 }
 
 }  // namespace
@@ -347,7 +369,7 @@ TrainerOptions trainer_options(const Context& context, const Recipe& recipe, int
 }
 
 RunPlan plan_run(const Context& context, const Recipe& recipe, const PreparedData& data,
-                 uint64_t memory_bytes) {
+                 uint64_t memory_bytes, parallel::Communicator& ranks) {
   RunPlan plan;
   plan.config = model_config(recipe, data.tokenizer->size());
   plan.parameter_count = parameter_count(plan.config);
@@ -364,18 +386,16 @@ RunPlan plan_run(const Context& context, const Recipe& recipe, const PreparedDat
   const auto room = static_cast<size_t>(kMemoryShare * static_cast<double>(memory_bytes));
   // Where the recipe leaves it open, as many rows at once as fit.
   const bool open = plan.options.micro_rows == 0;
-  if (open) plan.options.micro_rows = plan.options.batch_rows;
+  int64_t& rows = plan.options.micro_rows;
+  if (open) rows = (plan.options.batch_rows + ranks.size() - 1) / ranks.size();
   while (true) {
     plan.memory = plan_memory(context, plan.config, graph, plan.options, plan.row_tokens);
-    if (!open || plan.memory.total() + plan.teacher_bytes <= room) return plan;
-    if (plan.options.micro_rows == 1) break;
-    plan.options.micro_rows = (plan.options.micro_rows + 1) / 2;
+    if (!open || plan.memory.total() + plan.teacher_bytes <= room) break;
+    if (rows == 1) throw_no_room(plan, room);
+    rows = (rows + 1) / 2;
   }
-  throw Error(ErrorCode::kLimit,
-              fmt::format("train: a run of one row at a time takes {} MiB of the {} MiB that there "
-                          "are for it; choose a smaller model, shorter rows, training.recompute, "
-                          "or adafactor",
-                          (plan.memory.total() + plan.teacher_bytes) >> 20, room >> 20));
+  ranks.broadcast(std::as_writable_bytes(std::span(&rows, 1)));
+  return plan;
 }
 
 RunResult run_recipe(const Context& context, const Recipe& recipe, const PreparedData& data,
@@ -386,27 +406,31 @@ RunResult run_recipe(const Context& context, const Recipe& recipe, const Prepare
   const RunLoss loss = make_loss(context, recipe, data, plan, settings, *student);
   const bool has_held_out = data.held_out->row_count().value_or(0) > 0;
   Trainer trainer(context, *student, *data.training, has_held_out ? data.held_out.get() : nullptr,
-                  *loss.loss, plan.options);
+                  *loss.loss, plan.options, *settings.ranks);
   RunResult result;
   if (trainer.resume()) result.resumed_from = trainer.step();
-  std::filesystem::create_directories(folder);
-  RunLog log(folder);
-  log.write(run_start(recipe, plan, settings, trainer.step()));
+  std::optional<RunLog> log;
+  if (settings.ranks->is_first()) {
+    std::filesystem::create_directories(folder);
+    log.emplace(folder);
+    log->write(run_start(recipe, plan, settings, trainer.step()));
+  }
   const double bytes_each = has_held_out ? bytes_per_token(data, plan.options.held_out_rows) : 0;
-  LoggedEvents logged(log, plan.options, events, bytes_each, result);
+  LoggedEvents logged(log ? &*log : nullptr, plan, settings.peak_rate, events, bytes_each, result);
   result.end = trainer.run(logged.make());
   result.step = trainer.step();
+  if (result.end == RunEnd::kDone) result.model = folder / "model.gguf";
+  if (!log) return result;
   if (result.end == RunEnd::kStopped) {
-    log.write(RunNote{result.step, "stopped", ""});
+    log->write(RunNote{result.step, "stopped", ""});
     return result;
   }
-  result.model = folder / "model.gguf";
   const bool averaged = !trainer.average().empty();
   export_model(
       context, *student,
       averaged ? trainer.average() : std::span<const float>(student->parameters().values()),
       result.model, {.type = export_type(recipe.output.type)});
-  log.write(RunNote{result.step, "done", result.model.string()});
+  log->write(RunNote{result.step, "done", result.model.string()});
   return result;
 }
 

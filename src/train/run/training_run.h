@@ -36,14 +36,18 @@ struct RunPlan {
   }
 };
 
-// `memory_bytes`: what the machine has. Throws kLimit where not even one row at a time fits.
+// `memory_bytes`: what the machine has for each rank. Throws kLimit where not even one row at a
+// time fits. The ranks agree on the rows at once that the first has room for.
 RunPlan plan_run(const Context& context, const Recipe& recipe, const PreparedData& data,
-                 uint64_t memory_bytes);
+                 uint64_t memory_bytes, parallel::Communicator& ranks = parallel::alone());
 
 struct RunSettings {
   std::string version;  // of minim, for the log
   std::string machine;
   ProgressSink progress;  // of storing a teacher's predictions
+  // Operations a second that all ranks reach at best, for the log; 0: not known.
+  double peak_rate = 0;
+  parallel::Communicator* ranks = &parallel::alone();
 };
 
 struct RunResult {
@@ -56,7 +60,8 @@ struct RunResult {
 
 // Goes on from the newest checkpoint in the output folder, where there is one; one of another run
 // is refused. Events are passed on after they were logged. The model is exported when the run is
-// done: the average of the weights if one is kept. Throws what its parts throw.
+// done: the average of the weights if one is kept. Of several ranks, the first alone writes. Throws
+// what its parts throw.
 RunResult run_recipe(const Context& context, const Recipe& recipe, const PreparedData& data,
                      const RunPlan& plan, const RunSettings& settings, const TrainerEvents& events);
 
