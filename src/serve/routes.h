@@ -11,6 +11,15 @@
 
 namespace minim::serve {
 
+// What goes in and out, by the names of schemas in the OpenAPI document (serve/openapi/).
+struct RouteBody {
+  const char* request = nullptr;                // null: the body is not read
+  const char* reply = nullptr;                  // in JSON; null: in another form
+  const char* reply_type = "application/json";  // of what has no schema
+  const char* event = nullptr;                  // of a stream; null: there are none
+  const char* parameters = "";                  // of the query, with spaces between them
+};
+
 struct Route {
   const char* method;
   const char* path;  // "/v1/models/{model}": a name; that of a model may have slashes in it
@@ -18,6 +27,7 @@ struct Route {
   Scope scope;
   void (*handle)(const Call& call);
   const char* summary;
+  RouteBody body;
 };
 
 std::span<const Route> routes();

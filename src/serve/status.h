@@ -7,6 +7,5 @@ namespace minim::serve {
 
 void health(const Call& call);        // GET /health
 void show_metrics(const Call& call);  // GET /metrics
-void show_openapi(const Call& call);  // GET /openapi.json
 
 }  // namespace minim::serve

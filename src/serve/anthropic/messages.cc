@@ -7,6 +7,7 @@
 
 #include "serve/anthropic/conversation.h"
 #include "serve/anthropic/handlers.h"
+#include "serve/engine/extension.h"
 #include "serve/http/sse.h"
 #include "serve/request/generation_numbers.h"
 #include "serve/request/json_text.h"
@@ -170,10 +171,16 @@ void MessageReply::done(size_t, const GenerationEvent& event,
 }
 
 void MessageReply::finish() {
-  if (!stream_) return call_.exchange->respond({.body = json_text(message())});
+  const OrderedJson extension = extension_json(statistics_, statistics_.energy);
+  if (!stream_) {
+    OrderedJson whole = message();
+    whole["minim"] = extension;
+    return call_.exchange->respond({.body = json_text(whole)});
+  }
   send("message_delta", {{"type", "message_delta"},
                          {"delta", {{"stop_reason", reason_}, {"stop_sequence", stop_sequence_}}},
-                         {"usage", usage()}});
+                         {"usage", usage()},
+                         {"minim", extension}});
   send("message_stop", {{"type", "message_stop"}});
   call_.exchange->finish();
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "serve/engine/extension.h"
 #include "serve/engine/prompt_check.h"
 #include "serve/ollama/handlers.h"
 #include "serve/ollama/options.h"
@@ -87,6 +88,7 @@ OrderedJson OllamaReply::object(bool is_last) {
   object["prompt_eval_duration"] = nanoseconds(s.prompt_seconds);
   object["eval_count"] = s.generated_tokens;
   object["eval_duration"] = nanoseconds(s.decode_seconds);
+  object["minim"] = extension_json(s, s.energy);
   return object;
 }
 
@@ -177,6 +179,11 @@ void read_tools(Fields& fields, const ServedModel& model, Tools& tools) {
       function.refuse("name",
                       "must have 1 to 64 letters, digits, '_', '-' and '.', and be no other's");
     }
+    function.text("description");
+    function.object("parameters");
+    function.ignore({"strict", "type"});
+    function.finish();
+    tool.finish();
     tools.list.push_back({{"type", "function"}, {"function", (*given)[i]["function"]}});
   }
   if (tools.list.empty()) return;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "serve/engine/extension.h"
 #include "text/utf8.h"
 
 namespace minim::serve {
@@ -11,8 +12,6 @@ namespace {
 double seconds_of(const GenerationStatistics& statistics) {
   return statistics.queue_seconds + statistics.prompt_seconds + statistics.decode_seconds;
 }
-
-double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 OrderedJson one_logprob(const Tokenizer& tokenizer, TokenId token, float logprob) {
   OrderedJson bytes = OrderedJson::array();
@@ -73,22 +72,6 @@ OrderedJson Usage::json() const {
             {"rejected_prediction_tokens", 0}}}};
 }
 
-OrderedJson Usage::timings() const {
-  return {{"queue_ms", rounded(slowest_.queue_seconds * 1e3)},
-          {"prompt_ms", rounded(slowest_.prompt_seconds * 1e3)},
-          {"generation_ms", rounded(slowest_.decode_seconds * 1e3)},
-          {"prompt_per_second", rounded(slowest_.prompt_rate())},
-          {"generated_per_second", rounded(slowest_.decode_rate())}};
-}
-
-OrderedJson Usage::extension() const {
-  OrderedJson told = {{"timings", timings()}};
-  if (energy_) {
-    told["energy"] = {{"joules", rounded(energy_->joules)},
-                      {"source", energy_source_name(energy_->source)},
-                      {"measured", is_measured(energy_->source)}};
-  }
-  return told;
-}
+OrderedJson Usage::extension() const { return extension_json(slowest_, energy_); }
 
 }  // namespace minim::serve

@@ -30,10 +30,7 @@ class Usage {
 
   // {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details": ...}
   OrderedJson json() const;
-  // {"queue_ms", "prompt_ms", "generation_ms", "prompt_per_second", "generated_per_second"}: of the
-  // text that took longest.
-  OrderedJson timings() const;
-  // What minim tells beside the answer: {"timings", "energy": {"joules", "source", "measured"}}
+  // extension_json(), with the times of the text that took longest.
   OrderedJson extension() const;
 
   int64_t prompt_tokens() const { return prompt_tokens_; }

@@ -19,13 +19,21 @@ struct RankingRequest {
   std::vector<std::string> documents;
   int64_t count = 0;  // of results
   bool return_documents = false;
-  RerankMethod method = RerankMethod::kQueryLikelihood;
+  size_t method = 0;  // of kMethods
 };
+
+constexpr struct {
+  RerankMethod method;
+  const char* name;
+} kMethods[] = {{RerankMethod::kQueryLikelihood, "likelihood"},
+                {RerankMethod::kYesNo, "yes-no"},
+                {RerankMethod::kEmbedding, "embedding"}};
 
 HttpResponse rank(ServedModel& model, const RankingRequest& request, const std::string& id) {
   Ranking ranking;
   try {
-    ranking = model.rank(request.query, request.documents, {.method = request.method});
+    ranking =
+        model.rank(request.query, request.documents, {.method = kMethods[request.method].method});
   } catch (const Error& error) {
     throw refusal_of(error, "documents");
   }
@@ -43,7 +51,7 @@ HttpResponse rank(ServedModel& model, const RankingRequest& request, const std::
       {"results", std::move(results)},
       {"usage",
        {{"prompt_tokens", ranking.computed_tokens}, {"total_tokens", ranking.computed_tokens}}},
-      {"minim", {{"method", rerank_method_name(request.method)}}}};
+      {"minim", {{"method", kMethods[request.method].name}}}};
   return {.body = json_text(body)};
 }
 
@@ -79,10 +87,8 @@ void start_ranking(const Call& call, const OrderedJson& body,
   const auto all = static_cast<int64_t>(documents.size());
   request.count = std::min(all, fields.integer("top_n", {1, 1 << 24}).value_or(all));
   request.return_documents = fields.boolean("return_documents").value_or(false);
-  constexpr RerankMethod kMethods[] = {RerankMethod::kQueryLikelihood, RerankMethod::kYesNo,
-                                       RerankMethod::kEmbedding};
   request.method =
-      kMethods[fields.choice("method", {"likelihood", "yes-no", "embedding"}).value_or(0)];
+      fields.choice("method", {kMethods[0].name, kMethods[1].name, kMethods[2].name}).value_or(0);
   ignore_labels(fields);
   refuse_to_store(fields);
   fields.finish();

@@ -1,6 +1,6 @@
 #include "serve/request/fields.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -55,6 +55,11 @@ void Fields::refuse_type(std::string_view name, const char* wanted) const {
 }
 
 const OrderedJson* Fields::value(std::string_view name) {
+  if (std::find(known_.begin(), known_.end(), name) == known_.end()) known_.push_back(name);
+  return find(name);
+}
+
+const OrderedJson* Fields::find(std::string_view name) {
   const auto& members = object_.get_ref<const OrderedJson::object_t&>();
   size_t i = 0;
   for (const auto& [key, member] : members) {
@@ -168,7 +173,7 @@ void Fields::ignore(std::initializer_list<std::string_view> names) {
 
 void Fields::unsupported(std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
-    if (value(name) != nullptr) refuse(name, "is not supported here", "unsupported_parameter");
+    if (find(name) != nullptr) refuse(name, "is not supported here", "unsupported_parameter");
   }
 }
 
@@ -178,7 +183,10 @@ void Fields::finish() const {
   for (const auto& [name, member] : members) {
     if (read_[i++]) continue;
     refuse(name.size() <= kNameShown ? name : name.substr(0, kNameShown) + "...",
-           "is no parameter that is known here", "unknown_parameter");
+           known_.empty() ? "is no parameter that is known here; there are none"
+                          : fmt::format("is no parameter that is known here; known are {}",
+                                        fmt::join(known_, ", ")),
+           "unknown_parameter");
   }
 }
 

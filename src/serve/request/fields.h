@@ -54,7 +54,8 @@ class Fields {
   void ignore(std::initializer_list<std::string_view> names);
   // Refuses those that are there, with a value other than null.
   void unsupported(std::initializer_list<std::string_view> names);
-  // Refuses what was not read.
+  // Refuses what was not read, and says what would have been. REQUIRES: the names that were asked
+  // for are still there.
   void finish() const;
 
   [[noreturn]] void refuse(std::string_view name, const std::string& message,
@@ -62,10 +63,12 @@ class Fields {
 
  private:
   [[noreturn]] void refuse_type(std::string_view name, const char* wanted) const;
+  const OrderedJson* find(std::string_view name);  // null where it is absent
 
   const OrderedJson& object_;
   std::string path_;
-  std::vector<bool> read_;  // of each field, in order
+  std::vector<bool> read_;               // of each field, in order
+  std::vector<std::string_view> known_;  // that were asked for
 };
 
 // For values that have no name, as in lists.
