@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -62,6 +63,9 @@ Task::Task(TaskOptions options) : options_(std::move(options)), kind_(kind_of(op
   if (!options_.prompt.empty()) prompt_.push_back(make_template(options_.prompt, "prompt"));
   if (!options_.answer.empty()) answer_.push_back(make_template(options_.answer, "answer"));
   if (!options_.given.empty()) given_.push_back(make_template(options_.given, "given"));
+  if (!options_.constraint.empty()) {
+    constraint_.push_back(make_template(options_.constraint, "constraint"));
+  }
   for (const std::string& choice : options_.choices) {
     choices_.push_back(make_template(choice, "choices"));
   }
@@ -75,6 +79,9 @@ void Task::check() const {
   }
   if (!options_.given.empty() && kind_ != TaskKind::kGeneration) {
     refuse("'given' is for answers that the model writes");
+  }
+  if (options_.has_constraint() && kind_ != TaskKind::kGeneration) {
+    refuse("'constraint' is for answers that the model writes");
   }
   if (options_.tokens_max < 1) refuse("'tokens_max' must be at least 1");
   for (const Metric metric : options_.metrics) {
@@ -117,6 +124,10 @@ std::optional<TaskItem> Task::make_item(const OrderedJson& record,
     if (!prompt_.empty()) item.prompt = prompt_[0].render(record);
     if (!answer_.empty()) item.answer = answer_[0].render(record);
     if (kind_ == TaskKind::kChoice) item.choices = make_choices(record);
+    if (!constraint_.empty()) {
+      item.constraint = {options_.constraint_kind, constraint_[0].render(record),
+                         JsonSpacing::kSpaced};
+    }
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("{}: {}", origin, error.what()));
   }
@@ -134,6 +145,22 @@ std::optional<TaskItem> Task::make_item(const OrderedJson& record,
   item.right = *right;
   item.answer = item.choices[*right];
   return item;
+}
+
+ConstraintSource one_of_answers(std::vector<std::string> answers) {
+  std::sort(answers.begin(), answers.end());
+  answers.erase(std::unique(answers.begin(), answers.end()), answers.end());
+  std::string expression;
+  for (const std::string& answer : answers) {
+    if (!expression.empty()) expression += '|';
+    for (const char c : answer) {
+      if (std::string_view(R"(\^$.|?*+()[]{})").find(c) != std::string_view::npos) {
+        expression += '\\';
+      }
+      expression += c;
+    }
+  }
+  return {ConstraintKind::kRegex, "(" + expression + ")"};
 }
 
 std::string Task::read_answer(const std::string& output) const {

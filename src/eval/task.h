@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "eval/metrics.h"
 #include "text/example_template.h"
+#include "text/schema/constraint_factory.h"
 
 namespace minim {
 
@@ -32,6 +33,13 @@ struct TaskOptions {
   int64_t tokens_max = 64;  // kGeneration: tokens at most
   bool one_line = false;    // kGeneration: the answer ends with its line
   bool chat = true;         // ask through the model's chat template, where it has one
+  // kGeneration: what an answer is held to in a constrained run, a template too; or one of the
+  // answers that the task has (whoever reads the items makes an expression of these). At most one.
+  ConstraintKind constraint_kind = ConstraintKind::kSchema;
+  std::string constraint;  // empty: nothing
+  bool known_answers = false;
+
+  bool has_constraint() const { return !constraint.empty() || known_answers; }
 };
 
 // A record as the model meets it.
@@ -41,6 +49,7 @@ struct TaskItem {
   std::string answer;                // kChoice: the text of the right choice
   std::vector<std::string> choices;  // kChoice
   size_t right = 0;                  // kChoice: the index of the right one
+  ConstraintSource constraint;       // where the task has one
 };
 
 class Task {
@@ -69,7 +78,11 @@ class Task {
   std::vector<RecordTemplate> prompt_;  // one, or none where the choices are whole texts
   std::vector<RecordTemplate> answer_;  // one, or none of a text
   std::vector<RecordTemplate> choices_;
-  std::vector<RecordTemplate> given_;  // one, or none: all of it
+  std::vector<RecordTemplate> given_;       // one, or none: all of it
+  std::vector<RecordTemplate> constraint_;  // one, or none
 };
+
+// An expression for one of `answers`; that of no answer matches nothing but the empty text.
+ConstraintSource one_of_answers(std::vector<std::string> answers);
 
 }  // namespace minim

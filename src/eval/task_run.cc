@@ -37,8 +37,10 @@ class TaskRunner {
     if (options.chat && task.options().chat && asks && !vocabulary.chat_template.empty()) {
       chat_.emplace(tokenizer_);
     }
+    if (options.constrained && task.options().has_constraint()) constraints_.emplace(tokenizer_);
   }
 
+  bool is_constrained() const { return constraints_.has_value(); }
   bool chats() const { return chat_.has_value(); }
   int64_t context_tokens() const { return context_tokens_; }
   int64_t token_count() const { return token_count_; }
@@ -143,19 +145,46 @@ class TaskRunner {
     return true;
   }
 
+  std::optional<Constraint> constraint_of(const TaskItem& item) {
+    if (!constraints_) return std::nullopt;
+    try {
+      return constraints_->make(item.constraint);
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("{}: 'constraint': {}", item.origin, error.what()));
+    }
+  }
+
+  // The likeliest token that the constraint allows.
+  TokenId choose_token(std::optional<Constraint>& constraint) {
+    if (!constraint) return most_probable(session_.logits());
+    mask_.resize(constraint->mask_words());
+    constraint->allowed(mask_);
+    const auto logits = session_.logits();
+    TokenId best = -1;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      if ((mask_[i / 64] >> (i % 64) & 1) == 0) continue;
+      if (best < 0 || logits[i] > logits[static_cast<size_t>(best)]) best = static_cast<TokenId>(i);
+    }
+    MINIM_CHECK(best >= 0);
+    constraint->accept(best);
+    return best;
+  }
+
   bool write(const TaskItem& item, TaskOutcome& outcome) {
+    std::optional<Constraint> constraint = constraint_of(item);
     const auto prompt = question(item.prompt);
     if (static_cast<int64_t>(prompt.size()) >= context_tokens_) return false;
     begin(prompt);
     std::vector<TokenId> tokens;
     std::string text;
     while (static_cast<int64_t>(tokens.size()) < task_.options().tokens_max) {
-      const TokenId token = most_probable(session_.logits());
+      const TokenId token = choose_token(constraint);
       if (tokenizer_->ends_generation(token)) break;
       tokens.push_back(token);
       text = tokenizer_->decode(tokens, {.skip_special = true});
       if (task_.options().one_line && text.find('\n') != std::string::npos) break;
       if (session_.length() == context_tokens_) break;
+      if (constraint && constraint->is_finished()) break;
       ++token_count_;
       session_.append(std::span(&token, 1));
     }
@@ -189,6 +218,8 @@ class TaskRunner {
   int64_t context_tokens_;
   Session session_;
   std::optional<ChatPrompt> chat_;
+  std::optional<ConstraintFactory> constraints_;
+  std::vector<uint64_t> mask_;
   int64_t token_count_ = 0;
 };
 
@@ -206,6 +237,7 @@ TaskResult run_task(const Context& context, std::shared_ptr<const Model> model,
   TaskResult result;
   result.name = task.options().name;
   result.chat = runner.chats();
+  result.constrained = runner.is_constrained();
   if (task.kind() == TaskKind::kText) result.window_tokens = runner.context_tokens();
   for (size_t i = 0; i < items.size(); ++i) {
     if (auto outcome = runner.run(items[i])) {

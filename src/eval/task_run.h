@@ -19,7 +19,8 @@ struct TaskRunOptions {
   int64_t context_tokens = 0;  // of a question and its answer, and of a window of a text; 0: the
                                // model's, at most 2048
   DataType kv_type = DataType::kF16;
-  bool chat = true;  // false: prompts as they are, whatever the task and the model say
+  bool chat = true;          // false: prompts as they are, whatever the task and the model say
+  bool constrained = false;  // answers are held to the task's constraint, where it has one
 };
 
 // What became of one item.
@@ -44,12 +45,14 @@ struct TaskResult {
   std::vector<TaskOutcome> outcomes;
   int64_t too_long = 0;       // items that did not fit the context, and do not count
   bool chat = false;          // the questions went through the chat template
+  bool constrained = false;   // the answers were held to the task's constraint
   int64_t window_tokens = 0;  // text: of a window; each begins half a window after the one before
   int64_t token_count = 0;    // computed
   double seconds = 0;
 };
 
-// Throws kInvalidArgument where no item fits the context, and what the model throws.
+// Throws kInvalidArgument where no item fits the context, or a constraint is none, naming the item;
+// and what the model throws.
 TaskResult run_task(const Context& context, std::shared_ptr<const Model> model,
                     std::shared_ptr<const Tokenizer> tokenizer, const Task& task,
                     std::span<const TaskItem> items, const TaskRunOptions& options,

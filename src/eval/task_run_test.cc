@@ -144,5 +144,40 @@ TEST_F(TaskRunTest, ItemsThatDoNotFitAreCountedApart) {
   EXPECT_THROW(run(options, {text_item(text + text)}, 16), Error);
 }
 
+TEST_F(TaskRunTest, AConstrainedAnswerIsOneOfThoseThatItIsHeldTo) {
+  TaskOptions options;
+  options.name = "held";
+  options.prompt = "{{ text }}";
+  options.answer = "{{ right }}";
+  options.metrics = {Metric::kExact};
+  options.constraint_kind = ConstraintKind::kRegex;
+  options.constraint = "{{ right }}|no[0-9]{2}";
+  const Task task(options);
+  std::vector<TaskItem> items;
+  for (const char* right : {"ab", "cd", "ef"}) {
+    items.push_back(*task.make_item({{"text", "some words"}, {"right", right}}, right));
+  }
+  const auto ask = [&](bool constrained) {
+    return run_task(*context_, tiny_.model, tiny_.tokenizer, task, items,
+                    {.kv_type = DataType::kF32, .constrained = constrained});
+  };
+  const TaskResult held = ask(true);
+  EXPECT_TRUE(held.constrained);
+  for (const TaskOutcome& outcome : held.outcomes) {
+    EXPECT_TRUE(outcome.given == outcome.expected || outcome.given.starts_with("no"))
+        << outcome.given;
+  }
+  const TaskResult free = ask(false);
+  EXPECT_FALSE(free.constrained);
+  EXPECT_NE(free.outcomes[0].given, held.outcomes[0].given);
+  items[1].constraint.text = "(";
+  try {
+    ask(true);
+    ADD_FAILURE() << "that is no expression";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).substr(0, 18), "cd: 'constraint': ") << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace minim

@@ -162,5 +162,17 @@ TEST(TaskScores, ComparisonsArePaired) {
   EXPECT_NEAR(paired.difference.value, -1.0 / 9, 1e-12);
 }
 
+TEST(Task, KnownAnswersBecomeAnExpression) {
+  EXPECT_EQ(one_of_answers({"b", "a.b (c)", "b"}).text, R"((a\.b \(c\)|b))");
+  EXPECT_EQ(one_of_answers({}).text, "()");
+  TaskOptions options;
+  options.prompt = "{{ text }}";
+  options.choices = {"a", "b"};
+  options.answer = "a";
+  options.metrics = {Metric::kAccuracy};
+  options.known_answers = true;
+  EXPECT_THROW(Task{options}, Error);
+}
+
 }  // namespace
 }  // namespace minim

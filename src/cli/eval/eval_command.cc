@@ -37,6 +37,7 @@ struct Options {
   int64_t context_tokens = 0;
   int64_t sample_count = 0;
   bool raw = false;
+  bool constrained = false;
   bool list = false;
   bool force = false;
 };
@@ -67,7 +68,7 @@ int compare(const Options& options) {
                 "eval: --compare reads two stored results; leave out MODEL and --tasks");
   }
   if (options.format == EvalFormat::kJson) {
-    throw Error(ErrorCode::kInvalidArgument, "eval: --compare writes text or markdown");
+    throw Error(ErrorCode::kInvalidArgument, "eval: --compare writes text, markdown or html");
   }
   const EvalResult first = load_eval_result(options.compare[0]);
   const EvalResult second = load_eval_result(options.compare[1]);
@@ -142,7 +143,8 @@ int evaluate(const Options& options) {
   EvalResult result = describe_model(options, *model);
   const TaskRunOptions run = {.context_tokens = options.context_tokens,
                               .kv_type = options.cache_type,
-                              .chat = !options.raw};
+                              .chat = !options.raw,
+                              .constrained = options.constrained};
   for (const PreparedTask& prepared : tasks) {
     ProgressDisplay display(options.engine.quiet);
     result.tasks.push_back(run_task(engine.context(), model, tokenizer, prepared.task,
@@ -175,6 +177,8 @@ Action add_eval(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   app.add_flag("--raw", options->raw, "Ask without the model's chat template");
+  app.add_flag("--constrained", options->constrained,
+               "Hold answers to the constraints of the tasks that have one");
   app.add_option("--samples", options->sample_count, "Show so many items of each task")
       ->check(CLI::NonNegativeNumber);
   app.add_option("-o,--out", options->output, "Store the result, with every answer, as JSON");
@@ -182,10 +186,11 @@ Action add_eval(CLI::App& app) {
   app.add_option("--compare", options->compare, "Compare two stored results")
       ->expected(2)
       ->type_name("FIRST SECOND");
-  app.add_option("--format", options->format, "text, markdown or json")
+  app.add_option("--format", options->format, "text, markdown, html or json")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, EvalFormat>{{"text", EvalFormat::kText},
                                             {"markdown", EvalFormat::kMarkdown},
+                                            {"html", EvalFormat::kHtml},
                                             {"json", EvalFormat::kJson}}));
   add_cache_type_option(app, options->cache_type);
   add_precision_option(app, options->engine);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "cli/eval/eval_page.h"
+#include "cli/eval/figure_text.h"
 
 namespace minim::cli {
 namespace {
@@ -15,21 +17,6 @@ constexpr int64_t kVersion = 1;
 constexpr size_t kFileBytesMax = size_t{1} << 30;
 
 using Row = std::vector<std::string>;
-
-bool is_share(Metric metric) { return metric != Metric::kBleu && metric != Metric::kBitsPerByte; }
-
-std::string format_value(Metric metric, double value) {
-  if (metric == Metric::kBitsPerByte) return fmt::format("{:.4f}", value);
-  if (metric == Metric::kBleu) return fmt::format("{:.1f}", value);
-  return fmt::format("{:.1f} %", 100 * value);
-}
-
-std::string format_interval(Metric metric, const Interval& interval) {
-  if (metric == Metric::kBitsPerByte)
-    return fmt::format("{:.4f} - {:.4f}", interval.low, interval.high);
-  const double scale = is_share(metric) ? 100 : 1;
-  return fmt::format("{:.1f} - {:.1f}", scale * interval.low, scale * interval.high);
-}
 
 // The first column to the left, the others to the right.
 std::string format_rows(const std::vector<Row>& rows, EvalFormat format) {
@@ -56,23 +43,6 @@ std::string format_rows(const std::vector<Row>& rows, EvalFormat format) {
       line += "  ";
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
-}
-
-std::string notes(const EvalResult& result) {
-  std::string text;
-  for (const TaskResult& task : result.tasks) {
-    if (task.window_tokens > 0) {
-      int64_t bytes = 0;
-      for (const TaskOutcome& outcome : task.outcomes) bytes += outcome.bytes;
-      text += fmt::format("{}: {} bytes; windows of {} tokens, a stride of {}\n", task.name, bytes,
-                          task.window_tokens, task.window_tokens / 2);
-    }
-    if (task.too_long > 0) {
-      text += fmt::format("{}: {} items did not fit the context and do not count\n", task.name,
-                          task.too_long);
-    }
   }
   return text;
 }
@@ -104,6 +74,7 @@ OrderedJson task_json(const TaskResult& task) {
           {"count", task.outcomes.size()},
           {"too_long", task.too_long},
           {"chat", task.chat},
+          {"constrained", task.constrained},
           {"window_tokens", task.window_tokens},
           {"tokens", task.token_count},
           {"seconds", task.seconds},
@@ -128,6 +99,7 @@ TaskResult parse_task(const OrderedJson& json) {
   task.name = json.at("name").get<std::string>();
   task.too_long = json.value("too_long", int64_t{0});
   task.chat = json.value("chat", false);
+  task.constrained = json.value("constrained", false);
   task.window_tokens = json.value("window_tokens", int64_t{0});
   task.token_count = json.value("tokens", int64_t{0});
   task.seconds = json.value("seconds", 0.0);
@@ -152,15 +124,13 @@ Row compare_metric(const TaskResult& first, const TaskResult& second, const Metr
                    const MetricResult& b) {
   const Metric metric = a.metric;
   const double change = b.interval.value - a.interval.value;
-  std::string difference = metric == Metric::kBitsPerByte ? fmt::format("{:+.4f}", change)
-                           : metric == Metric::kBleu      ? fmt::format("{:+.1f}", change)
-                                                          : fmt::format("{:+.1f}", 100 * change);
-  Row row = {first.name,
+  const std::string title = title_of(first), other = title_of(second);
+  Row row = {title == other ? title : title + " / " + other,
              metric_name(metric),
              fmt::format("{}", second.outcomes.size()),
              format_value(metric, a.interval.value),
              format_value(metric, b.interval.value),
-             std::move(difference),
+             format_change(metric, change),
              "",
              ""};
   // Whether an item is right is stored by the first metric.
@@ -233,14 +203,16 @@ std::string format_eval_result(const EvalResult& result, EvalFormat format) {
     return eval_result_json(result).dump(1, ' ', false, OrderedJson::error_handler_t::replace) +
            "\n";
   }
+  if (format == EvalFormat::kHtml) return format_eval_page({&result});
   std::vector<Row> rows = {{"task", "metric", "items", "value", "95 % interval"}};
   for (const TaskResult& task : result.tasks) {
     for (const auto& [metric, interval] : task.metrics) {
-      rows.push_back({task.name, metric_name(metric), fmt::format("{}", task.outcomes.size()),
+      rows.push_back({title_of(task), metric_name(metric), fmt::format("{}", task.outcomes.size()),
                       format_value(metric, interval.value), format_interval(metric, interval)});
     }
   }
-  const std::string more = notes(result);
+  std::string more;
+  for (const TaskResult& task : result.tasks) more += format_notes(task);
   const bool markdown = format == EvalFormat::kMarkdown;
   return format_rows(rows, format) + (markdown && !more.empty() ? "\n" : "") + more;
 }
@@ -261,6 +233,7 @@ std::string format_comparison(const EvalResult& first, const EvalResult& second,
   if (rows.size() == 1) {
     throw Error(ErrorCode::kInvalidArgument, "eval: the two results have no task in common");
   }
+  if (format == EvalFormat::kHtml) return format_eval_page({&first, &second});
   return format_rows(rows, format);
 }
 

@@ -20,7 +20,7 @@ struct EvalResult {
   std::vector<TaskResult> tasks;
 };
 
-enum class EvalFormat { kText, kMarkdown, kJson };
+enum class EvalFormat { kText, kMarkdown, kHtml, kJson };
 
 void save_eval_result(const EvalResult& result, const Path& path);
 OrderedJson eval_result_json(const EvalResult& result);

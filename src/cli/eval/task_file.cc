@@ -79,6 +79,28 @@ class TaskFileReader {
     return value;
   }
 
+  void read_constraint(const YamlNode& node) {
+    constexpr const char* kWanted =
+        "'constraint' has one key: schema, regex, grammar, or answers: true";
+    if (node.kind != YamlNode::Kind::kMap || node.entries.size() != 1) refuse(node, kWanted);
+    const auto& [key, value] = node.entries.front();
+    TaskOptions& options = file_.options;
+    if (key == "answers") {
+      options.known_answers = flag(key, value);
+      return;
+    }
+    if (key == "schema") {
+      options.constraint_kind = ConstraintKind::kSchema;
+    } else if (key == "regex") {
+      options.constraint_kind = ConstraintKind::kRegex;
+    } else if (key == "grammar") {
+      options.constraint_kind = ConstraintKind::kGbnf;
+    } else {
+      refuse(value, kWanted);
+    }
+    options.constraint = text(key, value);
+  }
+
   void read_key(const std::string& key, const YamlNode& node) {
     TaskOptions& options = file_.options;
     if (key == "description") {
@@ -101,12 +123,14 @@ class TaskFileReader {
       options.one_line = flag(key, node);
     } else if (key == "chat") {
       options.chat = flag(key, node);
+    } else if (key == "constraint") {
+      read_constraint(node);
     } else if (key == "data") {
       read_data(node);
     } else {
       refuse_key(node, key, "a task",
                  {"description", "data", "prompt", "answer", "choices", "metrics", "given",
-                  "positive", "tokens_max", "one_line", "chat"});
+                  "positive", "tokens_max", "one_line", "chat", "constraint"});
     }
   }
 
@@ -190,6 +214,16 @@ std::vector<Record> read_records(const TaskFile& file, std::vector<std::string>&
   return records;
 }
 
+std::vector<std::string> all_answers(const Task& task, const std::vector<Record>& records) {
+  std::vector<std::string> answers;
+  for (const Record& record : records) {
+    if (auto item = task.make_item(record.object, record.origin)) {
+      answers.push_back(std::move(item->answer));
+    }
+  }
+  return answers;
+}
+
 }  // namespace
 
 TaskFile load_task_file(const Path& path) {
@@ -264,6 +298,10 @@ TaskItems read_items(const TaskFile& file, const Task& task, int64_t limit) {
   std::sort(chosen.begin(), chosen.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [place, item] : chosen) result.items.push_back(std::move(item));
+  if (task.options().known_answers) {
+    const ConstraintSource known = one_of_answers(all_answers(task, records));
+    for (TaskItem& item : result.items) item.constraint = known;
+  }
   return result;
 }
 
