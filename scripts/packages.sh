@@ -105,3 +105,8 @@ MINIM_PACKAGES=present, or work in a Debian 12 container."
   mapfile -t missing < <(missing_packages "$1")
   [[ ${#missing[@]} -eq 0 ]] || fail "still missing after the installation: ${missing[*]}"
 }
+
+# need_node REASON: node and npm, from wherever they are.
+need_node() {
+  command -v node >/dev/null && command -v npm >/dev/null || need_packages clients "$1"
+}
