@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "kernels/kernel_table.h"
@@ -92,71 +93,11 @@ class DistillLoss : public LossFunction {
   virtual double diverge_row(int64_t i, int64_t row, std::span<const float> logits, double log_sum,
                              std::vector<float>& q) const = 0;
 
-  const KernelTable& kernels_;
-  std::span<const int32_t> targets_;
-  const DistillOptions& options_;
-};
-
-class FullDistillLoss final : public DistillLoss {
- public:
-  FullDistillLoss(const Context& context, const Teacher& teacher, std::span<const int32_t> targets,
-                  const DistillOptions& options)
-      : DistillLoss(context, targets, options), teacher_(teacher) {}
-
-  void prepare(Tape& tape, std::span<const int64_t> rows) override {
-    const auto count = static_cast<int64_t>(rows.size());
-    const int64_t vocabulary = teacher_.vocabulary();
-    if (logits_ == nullptr || logits_->count() < count * vocabulary) {
-      logits_ = tape.scratch(count * vocabulary);
-    }
-    teacher_logits_ = {logits_->data(), count, vocabulary, vocabulary};
-    teacher_.load_logits(tape, rows, teacher_logits_);
-  }
-
- private:
-  double diverge_row(int64_t i, int64_t, std::span<const float> logits, double log_sum,
-                     std::vector<float>& q) const override {
-    const auto count = static_cast<int64_t>(q.size());
-    float* teacher = teacher_logits_.row(i);
-    kernels_.scale(1.0f / options_.temperature, teacher, count);
-    const float maximum = kernels_.maximum(teacher, count);
-    const double teacher_log_sum =
-        maximum + std::log(static_cast<double>(kernels_.exponential_sum(teacher, maximum, count)));
-    double loss = 0;
-    double mean = 0;
-    const double inverse = 1.0 / options_.temperature;
-    for (size_t id = 0; id < q.size(); ++id) {
-      const double log_p = teacher[id] - teacher_log_sum;
-      const double log_q = logits[id] * inverse - log_sum;
-      const Slope slope = diverge(options_, std::exp(log_p), q[id], log_p, log_q);
-      loss += slope.loss;
-      mean += slope.slope * q[id];
-      teacher[id] = static_cast<float>(slope.slope * q[id]);
-    }
-    for (size_t id = 0; id < q.size(); ++id) {
-      q[id] = static_cast<float>(teacher[id] - mean * q[id]);
-    }
-    return loss;
-  }
-
-  const Teacher& teacher_;
-  SharedBuffer logits_;
-  MatrixView teacher_logits_;
-};
-
-class TopDistillLoss final : public DistillLoss {
- public:
-  TopDistillLoss(const Context& context, const TopPredictions& teacher,
-                 std::span<const int32_t> targets, const DistillOptions& options)
-      : DistillLoss(context, targets, options), teacher_(teacher) {}
-
- private:
-  double diverge_row(int64_t, int64_t row, std::span<const float> logits, double log_sum,
-                     std::vector<float>& q) const override {
-    const auto first = static_cast<size_t>(row * teacher_.count);
-    const auto count = static_cast<size_t>(teacher_.count);
-    const auto ids = teacher_.ids.subspan(first, count);
-    const auto probabilities = teacher_.probabilities.subspan(first, count);
+  // The same, where the teacher says `probabilities` of the choices `ids`, and of all others what
+  // is left.
+  double diverge_top(std::span<const int32_t> ids, std::span<const float> probabilities,
+                     std::span<const float> logits, double log_sum, std::vector<float>& q) const {
+    const size_t count = ids.size();
     const double inverse = 1.0 / options_.temperature;
     double loss = 0;
     double mean = 0;
@@ -187,6 +128,94 @@ class TopDistillLoss final : public DistillLoss {
     kernels_.scale(static_cast<float>(tail.slope - mean), q.data(), static_cast<int64_t>(q.size()));
     for (size_t i = 0; i < count; ++i) q[static_cast<size_t>(ids[i])] = chosen[i];
     return loss;
+  }
+
+  const KernelTable& kernels_;
+  std::span<const int32_t> targets_;
+  const DistillOptions& options_;
+};
+
+class FullDistillLoss final : public DistillLoss {
+ public:
+  FullDistillLoss(const Context& context, const Teacher& teacher, std::span<const int32_t> targets,
+                  const DistillOptions& options)
+      : DistillLoss(context, targets, options), teacher_(teacher) {}
+
+  void prepare(Tape& tape, std::span<const int64_t> rows) override {
+    const auto count = static_cast<int64_t>(rows.size());
+    const int64_t vocabulary = teacher_.vocabulary();
+    if (logits_ == nullptr || logits_->count() < count * vocabulary) {
+      logits_ = tape.scratch(count * vocabulary);
+    }
+    teacher_logits_ = {logits_->data(), count, vocabulary, vocabulary};
+    teacher_.load_logits(tape, rows, teacher_logits_);
+  }
+
+ private:
+  double diverge_row(int64_t i, int64_t, std::span<const float> logits, double log_sum,
+                     std::vector<float>& q) const override {
+    const auto count = static_cast<int64_t>(q.size());
+    float* teacher = teacher_logits_.row(i);
+    kernels_.scale(1.0f / options_.temperature, teacher, count);
+    const float maximum = kernels_.maximum(teacher, count);
+    const double teacher_log_sum =
+        maximum + std::log(static_cast<double>(kernels_.exponential_sum(teacher, maximum, count)));
+    if (options_.top_k > 0) return diverge_likeliest(teacher, teacher_log_sum, logits, log_sum, q);
+    double loss = 0;
+    double mean = 0;
+    const double inverse = 1.0 / options_.temperature;
+    for (size_t id = 0; id < q.size(); ++id) {
+      const double log_p = teacher[id] - teacher_log_sum;
+      const double log_q = logits[id] * inverse - log_sum;
+      const Slope slope = diverge(options_, std::exp(log_p), q[id], log_p, log_q);
+      loss += slope.loss;
+      mean += slope.slope * q[id];
+      teacher[id] = static_cast<float>(slope.slope * q[id]);
+    }
+    for (size_t id = 0; id < q.size(); ++id) {
+      q[id] = static_cast<float>(teacher[id] - mean * q[id]);
+    }
+    return loss;
+  }
+
+  // teacher: logits at the temperature.
+  double diverge_likeliest(const float* teacher, double teacher_log_sum,
+                           std::span<const float> logits, double log_sum,
+                           std::vector<float>& q) const {
+    const auto count = static_cast<size_t>(options_.top_k);
+    std::vector<int32_t> ids(q.size());
+    std::iota(ids.begin(), ids.end(), 0);
+    std::nth_element(ids.begin(), ids.begin() + options_.top_k, ids.end(),
+                     [&](int32_t a, int32_t b) {
+                       return teacher[a] != teacher[b] ? teacher[a] > teacher[b] : a < b;
+                     });
+    ids.resize(count);
+    std::sort(ids.begin(), ids.end());  // one order of sums, whatever selected them
+    std::vector<float> probabilities(count);
+    for (size_t i = 0; i < count; ++i) {
+      probabilities[i] = static_cast<float>(std::exp(teacher[ids[i]] - teacher_log_sum));
+    }
+    return diverge_top(ids, probabilities, logits, log_sum, q);
+  }
+
+  const Teacher& teacher_;
+  SharedBuffer logits_;
+  MatrixView teacher_logits_;
+};
+
+class TopDistillLoss final : public DistillLoss {
+ public:
+  TopDistillLoss(const Context& context, const TopPredictions& teacher,
+                 std::span<const int32_t> targets, const DistillOptions& options)
+      : DistillLoss(context, targets, options), teacher_(teacher) {}
+
+ private:
+  double diverge_row(int64_t, int64_t row, std::span<const float> logits, double log_sum,
+                     std::vector<float>& q) const override {
+    const auto first = static_cast<size_t>(row * teacher_.count);
+    const auto count = static_cast<size_t>(teacher_.count);
+    return diverge_top(teacher_.ids.subspan(first, count),
+                       teacher_.probabilities.subspan(first, count), logits, log_sum, q);
   }
 
   const TopPredictions& teacher_;
@@ -232,6 +261,8 @@ HeadLoss distill(Tape& tape, const Variable& hidden, const Parameter& head, cons
   require_shape(teacher.vocabulary() == head.rows,
                 "train: a teacher of {} tokens for a student of {}", teacher.vocabulary(),
                 head.rows);
+  require_shape(options.top_k >= 0 && options.top_k < head.rows,
+                "train: a teacher's {} likeliest of {} tokens", options.top_k, head.rows);
   FullDistillLoss function(tape.context(), teacher, targets, options);
   return fused_head(tape, hidden, head, weights, options.head, function);
 }

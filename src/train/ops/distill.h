@@ -26,6 +26,8 @@ struct DistillOptions {
   float hard_weight = 0.5f;  // the loss is hard_weight * -log q1(target) at temperature 1 ...
                              // ... and (1 - hard_weight) * divergence
   float z_loss = 0.0f;
+  int top_k = 0;  // of a teacher of whom all is known: its likeliest choices, the others as one
+                  // more, the tail; 0: all
 };
 
 // A teacher of whom every logit is known: computed or read for the rows at hand.

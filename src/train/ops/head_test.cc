@@ -157,11 +157,13 @@ TEST_F(HeadTest, EveryDivergenceOfALiveTeacher) {
   const LiveTeacher teacher(view, teacher_head.parameter(), 4.0f);
   for (const Divergence divergence : {Divergence::kForward, Divergence::kReverse,
                                       Divergence::kSkewed, Divergence::kJensenShannon}) {
-    SCOPED_TRACE(static_cast<int>(divergence));
-    const DistillOptions options{{3.0f, 1.0f}, divergence, 0.3f, 1.7f, 0.4f, 0.01f};
-    check([&](Tape& tape, const Variable& hidden, const Parameter& head) {
-      return distill(tape, hidden, head, teacher, targets_, weights_, options).loss;
-    });
+    for (const int top_k : {0, 3}) {
+      SCOPED_TRACE(::testing::Message() << static_cast<int>(divergence) << ", top " << top_k);
+      const DistillOptions options{{3.0f, 1.0f}, divergence, 0.3f, 1.7f, 0.4f, 0.01f, top_k};
+      check([&](Tape& tape, const Variable& hidden, const Parameter& head) {
+        return distill(tape, hidden, head, teacher, targets_, weights_, options).loss;
+      });
+    }
   }
 }
 
@@ -229,6 +231,10 @@ TEST_F(HeadTest, WhatDoesNotFitIsRefused) {
   const ConstMatrixView view{hidden_.values.data(), kTokens, kDim, kDim};
   const LiveTeacher teacher(view, other_head.parameter(), 0.0f);
   EXPECT_THROW(distill(tape, hidden, head_.parameter(), teacher, targets_, weights_, {}), Error);
+  const LiveTeacher fits(view, head_.parameter(), 0.0f);
+  DistillOptions too_many;
+  too_many.top_k = kVocabulary;
+  EXPECT_THROW(distill(tape, hidden, head_.parameter(), fits, targets_, weights_, too_many), Error);
 }
 
 }  // namespace

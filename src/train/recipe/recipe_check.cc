@@ -219,10 +219,6 @@ void check_distillation(const Recipe& recipe) {
   if (distillation.teacher.empty()) {
     refuse(recipe, "distillation", "has no teacher");
   }
-  if (!distillation.stored.empty() && distillation.top_k == 0) {
-    refuse(recipe, "distillation.stored",
-           "needs top_k: how many predictions are kept of each token");
-  }
   for (const std::string& pair : distillation.layer_map) {
     const bool sound =
         !pair.empty() && pair.find_first_not_of("0123456789:") == std::string::npos &&

@@ -70,6 +70,7 @@ DistillOptions distill_options(const Recipe& recipe) {
   options.temperature = static_cast<float>(distillation.temperature);
   options.hard_weight = static_cast<float>(distillation.hard_weight);
   options.z_loss = static_cast<float>(recipe.training.z_loss);
+  options.top_k = static_cast<int>(distillation.top_k);
   return options;
 }
 
@@ -135,7 +136,9 @@ TeacherLogitsHeader stored_header(const Recipe& recipe, const PreparedData& data
                                   const Path& teacher) {
   TeacherLogitsHeader header;
   header.vocabulary_size = data.tokenizer->size();
-  header.top_k = static_cast<int32_t>(recipe.distillation.top_k);
+  // All: what is left of the others is then the last one's.
+  header.top_k = recipe.distillation.top_k > 0 ? static_cast<int32_t>(recipe.distillation.top_k)
+                                               : header.vocabulary_size - 1;
   header.row_tokens = recipe.training.row_tokens;
   header.temperature = static_cast<float>(recipe.distillation.temperature);
   header.vocabulary_hash = hash_vocabulary(data.tokenizer->vocabulary());
@@ -174,11 +177,6 @@ RunLoss make_loss(const Context& context, const Recipe& recipe, const PreparedDa
     start_from_layers(student, *run.teacher, layers);
   }
   if (distillation.stored.empty()) {
-    if (distillation.top_k > 0) {
-      throw_bad_recipe(recipe.where("distillation.top_k"),
-                       "a teacher that runs beside its student shows all of its predictions; name "
-                       "a file in distillation.stored, or leave distillation.top_k at 0");
-    }
     if (run.teacher == nullptr) run.teacher = load();
     run.loss = std::make_unique<LiveTeacherLoss>(student, *run.teacher, teacher_options(recipe));
     return run;
