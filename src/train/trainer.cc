@@ -95,6 +95,8 @@ Trainer::Trainer(const Context& context, TrainModel& model, const BatchSource& s
           fmt::format("{} ranks for batches of {} rows", ranks.size(), options.batch_rows));
   state_.position.fingerprint = source.fingerprint();
   state_.part_rows = part_rows();
+  state_.step_count = options.schedule.step_count;
+  state_.decay_steps = options.schedule.decay_steps;
   parallel::require_same(ranks, fingerprint(), "the recipe");
   parallel::require_same(ranks, source.fingerprint(), "the data");
   require_same_values("what the model begins with");
@@ -116,7 +118,8 @@ void Trainer::require_same_values(std::string_view what) const {
 }
 
 // Of what decides the course of a run beside its state and its data. How often it looks at held-out
-// rows or saves is left out, and so are the numbers of threads, ranks, and rows at once.
+// rows or saves is left out, and so are the numbers of threads, ranks, and rows at once, and how
+// long a run is whose rate stays the same meanwhile.
 uint64_t Trainer::fingerprint() const {
   XxHash64 hash;
   for (const ParameterInfo& info : model_.parameters().infos()) {
@@ -127,6 +130,7 @@ uint64_t Trainer::fingerprint() const {
   }
   const OptimizerOptions& o = options_.optimizer;
   const ScheduleOptions& s = options_.schedule;
+  const bool stays = s.kind == ScheduleKind::kWarmupStableDecay;
   for (const double value : {static_cast<double>(o.kind),
                              double{o.learning_rate},
                              double{o.weight_decay},
@@ -140,9 +144,9 @@ uint64_t Trainer::fingerprint() const {
                              double{o.adafactor_decay},
                              double{o.adafactor_clip},
                              static_cast<double>(s.kind),
-                             static_cast<double>(s.step_count),
+                             stays ? 0.0 : static_cast<double>(s.step_count),
                              static_cast<double>(s.warmup_steps),
-                             static_cast<double>(s.decay_steps),
+                             stays ? 0.0 : static_cast<double>(s.decay_steps),
                              double{s.final_fraction},
                              static_cast<double>(options_.batch_rows),
                              double{options_.clip},
@@ -186,10 +190,25 @@ bool Trainer::resume() {
                     "on with {}: the same course, but not the same bits",
                     found.part_rows, state_.part_rows));
   }
+  check_schedule_of(found);
   found.part_rows = state_.part_rows;
+  found.step_count = state_.step_count;
+  found.decay_steps = state_.decay_steps;
   state_ = found;
   saved_step_ = state_.step;
   return true;
+}
+
+void Trainer::check_schedule_of(const State& found) const {
+  if (found.step_count == state_.step_count && found.decay_steps == state_.decay_steps) return;
+  const int64_t before = found.step_count - found.decay_steps;
+  const int64_t now = state_.step_count - state_.decay_steps;
+  if (found.step <= std::min(before, now)) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("train: the checkpoint after step {} is of a run of {} steps whose rate "
+                          "falls after step {}; with {} steps it would fall after step {}. Only a "
+                          "run whose rate does not fall yet can become longer or shorter",
+                          found.step, found.step_count, before, state_.step_count, now));
 }
 
 // The newest checkpoint of the first rank, on every rank. False: there is none.

@@ -90,8 +90,9 @@ class Trainer {
           parallel::Communicator& ranks = parallel::alone());
 
   // Goes on from the newest checkpoint in the folder of the first rank. False: there is none.
-  // Warns where it was made with another number of rows at once, whose sums round otherwise. Throws
-  // kFormat for one of another run or of other data.
+  // Warns where it was made with another number of rows at once, whose sums round otherwise. A run
+  // that warms up, stays and decays may become longer or shorter as long as it stays:
+  // kInvalidArgument where it does not. Throws kFormat for one of another run or of other data.
   bool resume();
   // From where it stands to the end. Throws kLimit where the steps are bad again and again, kIo
   // where a checkpoint cannot be written; the last one is then still there.
@@ -114,6 +115,8 @@ class Trainer {
     StreamPosition position;
     GuardState guard;
     int64_t part_rows = 0;  // that go through the model at once
+    int64_t step_count = 0;
+    int64_t decay_steps = 0;
   };
 
   HeadLoss go_through(Batch& batch, uint64_t seed, double& auxiliary);
@@ -123,6 +126,7 @@ class Trainer {
   void look_at_held_out(const TrainerEvents& events);
   void save(const TrainerEvents& events);
   bool load(State& state);
+  void check_schedule_of(const State& found) const;
   std::vector<CheckpointPart> parts(State& state);
   int64_t part_rows() const;
   void require_same_values(std::string_view what) const;

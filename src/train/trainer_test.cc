@@ -227,6 +227,30 @@ TEST(TrainerTest, ARunThatOnlyFailsEnds) {
   EXPECT_EQ(trainer.step(), 9);
 }
 
+TEST(TrainerTest, ARunWhoseRateStaysMayBecomeLonger) {
+  const TrainTestContext context;
+  const auto run = [&](const Path& folder, int64_t steps, int64_t stop) {
+    Toy toy(*context);
+    TrainerOptions options = toy_options(steps);
+    options.schedule.warmup_steps = 3;
+    options.checkpoint_folder = folder;
+    Trainer trainer = toy.trainer(options);
+    trainer.resume();
+    trainer.run({.step = [&](const StepStatistics& s) { return s.step < stop; }});
+    const auto values = toy.model.parameters().values();
+    return std::vector<float>(values.begin(), values.end());
+  };
+  const TemporaryFolder whole, grown, shrunk, falling;
+  const auto expected = run(whole.path(), 20, 100);
+  run(grown.path(), 12, 9);  // the rate falls after step 9 of 12, and after step 15 of 20
+  EXPECT_EQ(run(grown.path(), 20, 100), expected);
+  run(shrunk.path(), 40, 15);
+  EXPECT_EQ(run(shrunk.path(), 20, 100), expected);
+  run(falling.path(), 12, 10);
+  EXPECT_THROW(run(falling.path(), 20, 100), Error);
+  EXPECT_THROW(run(whole.path(), 40, 100), Error);
+}
+
 TEST(TrainerTest, WhatMakesNoSenseIsRefused) {
   const TrainTestContext context;
   Toy toy(*context);
