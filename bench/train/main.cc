@@ -14,7 +14,6 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/process_memory.h"
 #include "bench/speed/process.h"
 #include "kernels/registry.h"
@@ -213,8 +212,7 @@ int run(const BenchOptions& options) {
 
 int main(int argc, char** argv) {
   minim::bench::BenchOptions options;
-  options.torch_script =
-      (minim::Path(__FILE__).parent_path() / "torch_peer.py").lexically_normal().string();
+  options.torch_script = TORCH_SCRIPT;
   CLI::App app("Steps of training, beside the processor's peak, the planned memory, and PyTorch");
   app.add_flag("--tiny", options.tiny, "Two steps of a tiny model: shows that it works");
   app.add_option("--filter", options.filter, "Runs whose name contains this, as '10M adamw'");

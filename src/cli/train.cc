@@ -34,7 +34,7 @@ struct Options {
 constexpr double kUsualPeakShare = 0.5;
 
 // peak: operations a second, of all ranks.
-void print_plan(const train::RunPlan& plan, double peak) {
+void print_plan(const train::RunPlan& plan, double peak, int ranks) {
   const train::MemoryPlan& memory = plan.memory;
   const auto line = [](const char* what, const std::string& value) {
     fmt::print("{:<20} {:>30}\n", what, value);
@@ -51,6 +51,9 @@ void print_plan(const train::RunPlan& plan, double peak) {
   if (plan.teacher_bytes > 0)
     line("teacher", format_bytes(static_cast<double>(plan.teacher_bytes)));
   line("memory in all", format_bytes(static_cast<double>(memory.total() + plan.teacher_bytes)));
+  if (ranks > 1) {
+    line("added up each step", format_bytes(static_cast<double>(memory.gradient_bytes)));
+  }
   const double seconds = plan.tokens() * plan.flops_per_token / (kUsualPeakShare * peak);
   line("time, roughly", format_duration(seconds));
   fmt::print("  ({:.0f} % of the {:.0f} GFLOP/s that are there at best)\n", 100 * kUsualPeakShare,
@@ -115,9 +118,9 @@ class StepDisplay {
     if (quiet_ || (now - last_ < std::chrono::seconds(2) && s.step != s.step_count)) return;
     last_ = now;
     const auto left = static_cast<double>((s.step_count - s.step) * s.batch_tokens);
-    fmt::print(stderr, "step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of the peak  {} left\n",
+    fmt::print(stderr, "step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of the peak  {}{} left\n",
                s.step, s.step_count, s.loss, format_count(usual_speed_),
-               100 * s.flops / s.seconds / peak_, format_duration(left / usual_speed_));
+               100 * s.flops / s.seconds / peak_, waiting(s), format_duration(left / usual_speed_));
   }
   void show(const train::HeldOutLoss& look) const {
     if (quiet_) return;
@@ -127,6 +130,11 @@ class StepDisplay {
   }
 
  private:
+  static std::string waiting(const train::StepStatistics& s) {
+    if (s.wait_seconds == 0) return "";
+    return fmt::format("{:.0f} % waiting  ", 100 * s.wait_seconds / s.seconds);
+  }
+
   bool quiet_;
   double peak_;
   double usual_speed_ = 0;
@@ -159,7 +167,7 @@ int run(const Options& options, const train::Recipe& recipe) {
   if (options.plan) {
     if (ranks.is_first()) {
       print_data(recipe, data);
-      print_plan(plan, settings.peak_rate);
+      print_plan(plan, settings.peak_rate, ranks.size());
     }
     return kExitOk;
   }
