@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
+import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
+import { z } from "zod";
 import { Server, messages, model, weather } from "./server.js";
 
 let server, client;
@@ -53,6 +55,17 @@ test("tools: any, by name, streamed, and their results", async () => {
       { role: "user", content: called.content.filter((block) => block.type === "tool_use")
         .map((block) => ({ type: "tool_result", tool_use_id: block.id, content: "sunny" })) }] });
   assert.notEqual(next.stop_reason, "tool_use");
+});
+
+test("messages: a schema, plain and streamed", async () => {
+  const Answer = z.object({ kind: z.enum(["cat", "dog"]), happy: z.boolean() });
+  const request = { ...asked, max_tokens: 160,
+    output_config: { format: zodOutputFormat(Answer) } };
+  const parsed = await client.messages.parse(request);
+  Answer.parse(parsed.parsed_output);
+  const streamed = await client.messages.stream(request).finalMessage();
+  assert.deepEqual(JSON.parse(streamed.content[0].text), parsed.parsed_output);
+  await assert.rejects(client.messages.create({ ...request, tools }), Anthropic.BadRequestError);
 });
 
 test("tokens are counted as a message counts them", async () => {

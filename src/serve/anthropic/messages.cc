@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -207,6 +208,24 @@ void read_generation(Fields& fields, const Call& call, const ServedModel& model,
       read_stop_strings(fields, "stop_sequences", call.parts.limits.stop_strings_max);
 }
 
+// "output_config": {"format": {"type": "json_schema", "schema"}}.
+std::optional<AnswerFormat> read_output_format(Fields& fields) {
+  auto config = fields.object("output_config");
+  if (!config) return std::nullopt;
+  std::optional<AnswerFormat> result;
+  if (auto format = config->object("format")) {
+    format->required("type");
+    format->choice("type", {"json_schema"});
+    const OrderedJson& schema = format->required("schema");
+    if (!schema.is_object()) format->refuse("schema", "must be an object", "invalid_type");
+    result = {{.kind = ConstraintKind::kSchema, .text = json_text(schema)},
+              format->path_of("schema")};
+    format->finish();
+  }
+  config->finish();
+  return result;
+}
+
 MessageOptions read_request(const Call& call, const OrderedJson& body, ServedModel& model) {
   Fields fields(body);
   fields.ignore({"model", "metadata"});
@@ -215,6 +234,13 @@ MessageOptions read_request(const Call& call, const OrderedJson& body, ServedMod
   MessageOptions options;
   read_conversation(fields, model, plan);
   read_generation(fields, call, model, plan.generator);
+  plan.format = read_output_format(fields);
+  if (plan.format && plan.tools.allowed()) {
+    fields.refuse("output_config", "cannot be combined with tools; leave one of the two out");
+  }
+  if (plan.format && !plan.prefill.empty()) {
+    fields.refuse("output_config", "cannot be combined with an answer that is begun already");
+  }
   options.stream = fields.boolean("stream").value_or(false);
   fields.choice("service_tier", {"auto", "standard_only"});
   if (auto thinking = fields.object("thinking")) {
@@ -255,7 +281,8 @@ void messages(const Call& call) {
       auto reply = std::make_unique<MessageReply>(call, model, options);
       generate(call, model, std::move(options.prepared.texts), std::move(reply));
     };
-    if (!body->contains("tools")) return start(read_request(call, *body, *model));
+    if (!body->contains("tools") && !body->contains("output_config"))
+      return start(read_request(call, *body, *model));
     go_on_later<MessageOptions>(
         call, [call, body, model] { return read_request(call, *body, *model); }, start);
   });

@@ -74,10 +74,16 @@ OrderedJson request() {
             {"stream", boolean()},
             {"service_tier", choice({"auto", "standard_only"})},
             {"thinking", closed({{"type", constant("disabled")}}, {"type"})},
+            {"output_config",
+             closed({{"format", closed({{"type", constant("json_schema")},
+                                        {"schema", about("A JSON schema.", map(any()))}},
+                                       {"type", "schema"})}})},
             {"metadata", without_effect()}});
   return with_examples(
       schema, {R"({"max_tokens": 1, "messages": [{"role": "user", "content": "Tell me a story."}],
            "thinking": {"type": "disabled"}})",
+               R"({"max_tokens": 1, "messages": [{"role": "user", "content": "a"}],
+           "output_config": {"format": {"type": "json_schema", "schema": {"type": "number"}}}})",
                R"({"max_tokens": 1, "system": [{"type": "text", "text": "Be brief."}],
            "messages": [
              {"role": "user", "content": [{"type": "text", "text": "And the weather?"}]},
