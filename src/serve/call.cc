@@ -188,7 +188,8 @@ void generate(const Call& call, std::shared_ptr<ServedModel> model, std::vector<
   request.count = [&metrics = call.parts.metrics](const GenerationStatistics& statistics) {
     metrics.add_tokens(statistics.prompt_tokens, statistics.reused_tokens,
                        statistics.generated_tokens);
-    const auto tokens = static_cast<double>(std::max<int64_t>(statistics.generated_tokens, 1));
+    if (statistics.generated_tokens == 0) return;
+    const auto tokens = static_cast<double>(statistics.generated_tokens);
     metrics.add_latencies(statistics.first_token_seconds(), statistics.decode_seconds / tokens);
   };
   try {

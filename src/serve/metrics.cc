@@ -42,6 +42,8 @@ void write_models(std::string& out, const ModelRegistry& models) {
        [](const ModelListing&, const SchedulerStatistics& s) { return double(s.blocks_used); }},
       {"minim_cache_blocks_max", "gauge", "Blocks of keys and values that there may be.",
        [](const ModelListing&, const SchedulerStatistics& s) { return double(s.blocks_max); }},
+      {"minim_prefix_blocks", "gauge", "Of the blocks that are held, those of the prefix cache.",
+       [](const ModelListing&, const SchedulerStatistics& s) { return double(s.prefixes.blocks); }},
       {"minim_prefix_lookups_total", "counter", "Prompts that were looked up in the prefix cache.",
        [](const ModelListing&, const SchedulerStatistics& s) {
          return double(s.prefixes.lookups);

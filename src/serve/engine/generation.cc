@@ -93,6 +93,7 @@ void Generation::submit() {
     }
   }
   jobs_ = std::move(jobs);
+  counted_.resize(jobs_.size());
   if (request_.energy == nullptr) return;
   for (size_t i = 0; i < jobs_.size(); ++i) energy_.push_back(request_.energy->begin());
 }
@@ -139,8 +140,14 @@ bool Generation::pull(size_t text) {
 void Generation::finish_text(size_t text, const GenerationEvent& event) {
   GenerationStatistics statistics = jobs_[text].statistics();
   if (request_.energy != nullptr) statistics.energy = energy_[text].end();
-  if (request_.count) request_.count(statistics);
+  count(text, statistics);
   reply_->done(text, event, statistics);
+}
+
+void Generation::count(size_t text, const GenerationStatistics& statistics) {
+  if (counted_[text]) return;
+  counted_[text] = true;
+  if (request_.count) request_.count(statistics);
 }
 
 void Generation::fail(const Refusal& refusal) {
@@ -149,9 +156,10 @@ void Generation::fail(const Refusal& refusal) {
   end();
 }
 
-// Jobs that are let go are cancelled.
+// Jobs that are let go are cancelled; what they took until now counts too.
 void Generation::end() {
   const auto self = shared_from_this();
+  for (size_t text = 0; text < jobs_.size(); ++text) count(text, jobs_[text].statistics());
   jobs_.clear();
   energy_.clear();
   exchange_->on_drained(nullptr);

@@ -46,8 +46,9 @@ struct GenerationRequest {
   uint64_t prefix_space = 0;
   int priority = 0;  // higher ones first
   std::chrono::milliseconds deadline{600'000};
-  EnergyShares* energy = nullptr;                          // null: not told
-  std::function<void(const GenerationStatistics&)> count;  // called for each text at its end
+  EnergyShares* energy = nullptr;  // null: not told
+  // Called for each text at its end, also where it is broken off.
+  std::function<void(const GenerationStatistics&)> count;
   // Called once, when nothing more is generated: the tokens that were, of texts that were broken
   // off too.
   std::function<void(int64_t tokens)> ended;
@@ -84,6 +85,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void pump();
   bool pull(size_t text);
   void finish_text(size_t text, const GenerationEvent& event);
+  void count(size_t text, const GenerationStatistics& statistics);
   void fail(const Refusal& refusal);
   void end();
 
@@ -94,6 +96,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::unique_ptr<GenerationReply> reply_;
   std::vector<Job> jobs_;                    // empty once it has ended
   std::vector<EnergyShares::Share> energy_;  // of each
+  std::vector<bool> counted_;                // of each
   size_t done_ = 0;
   int64_t tokens_ = 0;
 };
