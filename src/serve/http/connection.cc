@@ -147,6 +147,7 @@ void Connection::start() {
   Transport::Error error;
   const auto endpoint = transport_->socket().remote_endpoint(error);
   if (!error) peer_ = endpoint.address().to_string();
+  begin_wait();
   set_deadline(shared_.options.header);
   transport_->handshake([self = shared_from_this()](const Transport::Error& failed) {
     if (self->phase_ == Phase::kClosed) return;
@@ -166,9 +167,24 @@ void Connection::close() {
   post([self = shared_from_this()] { self->close_in_strand(); });
 }
 
+void Connection::make_room() {
+  post([self = shared_from_this()] {
+    if (self->ticket_ != 0) self->close_in_strand();
+  });
+}
+
+void Connection::begin_wait() {
+  if (ticket_ == 0) ticket_ = shared_.waiting.add(weak_from_this());
+}
+
+void Connection::end_wait() {
+  if (ticket_ != 0) shared_.waiting.remove(std::exchange(ticket_, 0));
+}
+
 void Connection::close_in_strand() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
+  end_wait();
   Transport::Error ignored;
   read_deadline_.cancel(ignored);
   write_deadline_.cancel(ignored);
@@ -178,12 +194,22 @@ void Connection::close_in_strand() {
   if (closed_) std::exchange(closed_, nullptr)(this);
 }
 
+// The timer is set anew only where it would come too late: a request has several deadlines, and
+// hardly ever is one missed.
 void Connection::set_deadline(std::chrono::milliseconds delay) {
-  read_deadline_.expires_after(delay);
+  deadline_ = Clock::now() + delay;
+  if (deadline_ < deadline_looked_at_) watch_deadline();
+}
+
+void Connection::watch_deadline() {
+  deadline_looked_at_ = deadline_;
+  read_deadline_.expires_at(deadline_);
   read_deadline_.async_wait([weak = weak_from_this()](const Transport::Error& error) {
     const auto self = weak.lock();
-    if (error || self == nullptr || self->phase_ == Phase::kBusy) return;
-    if (self->read_deadline_.expiry() > Clock::now()) return;  // it was set anew meanwhile
+    if (error || self == nullptr) return;
+    self->deadline_looked_at_ = Clock::time_point::max();
+    if (self->phase_ == Phase::kBusy || self->phase_ == Phase::kClosed) return;
+    if (self->deadline_ > Clock::now()) return self->watch_deadline();  // it was set meanwhile
     if (self->phase_ != Phase::kHeader && self->phase_ != Phase::kBody) {
       return self->close_in_strand();
     }
@@ -195,6 +221,7 @@ void Connection::next_request() {
   phase_ = Phase::kIdle;
   parser_.reset();
   if (!keep_alive_ || shared_.draining) return close_in_strand();
+  begin_wait();
   if (pending_.empty()) {
     pending_.shrink_to_fit();
     set_deadline(shared_.options.idle);
@@ -300,6 +327,7 @@ void Connection::refuse_parse_error(const Transport::Error& error) {
 // Answers what never became a request, and closes.
 void Connection::refuse(int status, const std::string& message) {
   keep_alive_ = false;
+  end_wait();
   old_protocol_ = is_head_ = false;
   parser_.reset();
   shared_.body_bytes -= std::exchange(body_counted_, 0);
@@ -345,8 +373,7 @@ void Connection::dispatch() {
   }
   auto request = take_request();
   if (!request) return refuse(400, "the path is not properly encoded");
-  Transport::Error ignored;
-  read_deadline_.cancel(ignored);
+  end_wait();
   phase_ = Phase::kBusy;
   started_ = Clock::now();
   ++shared_.exchanges;
@@ -405,11 +432,20 @@ void Connection::flush() {
 }
 
 void Connection::set_write_deadline() {
-  write_deadline_.expires_after(shared_.options.write);
+  write_limit_ = Clock::now() + shared_.options.write;
+  if (!write_watched_) watch_write();
+}
+
+void Connection::watch_write() {
+  write_watched_ = true;
+  write_deadline_.expires_at(write_limit_);
   write_deadline_.async_wait([weak = weak_from_this()](const Transport::Error& error) {
     const auto self = weak.lock();
-    if (error || self == nullptr || self->write_deadline_.expiry() > Clock::now()) return;
-    if (self->written_ < self->in_flight_.size()) self->close_in_strand();
+    if (error || self == nullptr) return;
+    self->write_watched_ = false;
+    if (self->written_ == self->in_flight_.size()) return;
+    if (self->write_limit_ > Clock::now()) return self->watch_write();  // some was taken meanwhile
+    self->close_in_strand();
   });
 }
 
@@ -441,7 +477,6 @@ void Connection::end_exchange(bool complete) {
   exchange_ = nullptr;
   Transport::Error ignored;
   call_timer_.cancel(ignored);
-  write_deadline_.cancel(ignored);
   outcome_.complete = complete;
   outcome_.seconds = std::chrono::duration<double>(Clock::now() - started_).count();
   if (!complete && !finished_ && exchange->closed)

@@ -17,6 +17,7 @@
 
 #include "serve/http/server.h"
 #include "serve/http/transport.h"
+#include "serve/http/waiting_connections.h"
 
 namespace minim::serve {
 
@@ -30,6 +31,7 @@ struct ConnectionShared {
   std::atomic<size_t> body_bytes{0};  // of the requests that are read or answered now
   std::atomic<int64_t> exchanges{0};
   std::atomic<bool> draining{false};
+  WaitingConnections waiting;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -42,8 +44,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   // From any thread.
   void post(std::function<void()> call);
-  void drain();  // closes it once it is idle
-  void close();  // closes it now
+  void drain();      // closes it once it is idle
+  void close();      // closes it now
+  void make_room();  // closes it unless a request is being answered
 
  private:
   class ConnectionExchange;
@@ -71,8 +74,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void dispatch();
   std::optional<HttpRequest> take_request();
   void set_deadline(std::chrono::milliseconds delay);
+  void watch_deadline();
   void set_write_deadline();
+  void watch_write();
   void close_in_strand();
+  void begin_wait();
+  void end_wait();
 
   // The side of the response.
   void send_head(HttpResponse& response, bool has_length);
@@ -95,7 +102,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Parser> parser_;
   size_t body_counted_ = 0;  // of shared_.body_bytes
   size_t lingered_ = 0;
+  uint64_t ticket_ = 0;         // of shared_.waiting; 0: a request is being answered
+  Clock::time_point deadline_;  // of what is read
+  Clock::time_point deadline_looked_at_ = Clock::time_point::max();  // max: never
   boost::asio::steady_timer read_deadline_;
+  Clock::time_point write_limit_;
+  bool write_watched_ = false;
   boost::asio::steady_timer write_deadline_;
   boost::asio::steady_timer call_timer_;
 

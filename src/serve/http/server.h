@@ -18,7 +18,9 @@ struct HttpServerOptions {
   int threads = 2;
   std::string certificate;  // PEM files; both or none. With them the server speaks TLS only.
   std::string private_key;
-  size_t connections_max = 10'000;  // more are closed at once
+  // For one more, the one is closed whose next request is awaited for longest; where all are being
+  // answered, the new one.
+  size_t connections_max = 16'384;
   size_t header_bytes_max = size_t{16} << 10;
   size_t body_bytes_max = size_t{32} << 20;     // of one request; more: 413
   size_t bodies_bytes_max = size_t{256} << 20;  // of all that are read at once; more: 503
@@ -43,7 +45,7 @@ struct HttpServerCounts {
   int64_t connections = 0;  // open now
   int64_t exchanges = 0;    // requests that are being answered
   int64_t accepted = 0;     // connections so far
-  int64_t refused = 0;      // of these, closed for being too many
+  int64_t refused = 0;      // of these, closed for there being too many
 };
 
 class HttpServer {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -270,6 +271,43 @@ TEST_F(HttpServerTest, BoundsConnectionsAndTheBytesOfAllBodies) {
   HttpClient third = connect();
   EXPECT_EQ(third.get("/").status, 200);
   EXPECT_LE(server_->counts().connections, 3);
+}
+
+TEST_F(HttpServerTest, TheOldestThatWaitsMakesRoom) {
+  options_.connections_max = 3;
+  std::promise<std::shared_ptr<Exchange>> held;
+  start([&](const std::shared_ptr<Exchange>& exchange) {
+    if (exchange->request().path == "/held") return held.set_value(exchange);
+    exchange->respond({.body = "here"});
+  });
+  HttpClient busy = connect();
+  busy.send(HttpClient::format("GET", "/held"));
+  const auto exchange = held.get_future().get();
+  HttpClient slow = connect();
+  slow.send("GET / HT");
+  HttpClient idle = connect();
+  EXPECT_EQ(idle.get("/").body, "here");
+  HttpClient next = connect();
+  EXPECT_EQ(next.get("/").body, "here");
+  EXPECT_TRUE(slow.closed());
+  HttpClient last = connect();
+  EXPECT_EQ(last.get("/").body, "here");
+  EXPECT_TRUE(idle.closed());
+  EXPECT_EQ(server_->counts().refused, 2);
+  exchange->post([exchange] { exchange->respond({.body = "at last"}); });
+  EXPECT_EQ(busy.read_response().body, "at last");
+}
+
+TEST_F(HttpServerTest, ClosesANewConnectionWhereAllAreAnswered) {
+  options_.connections_max = 1;
+  std::promise<std::shared_ptr<Exchange>> held;
+  start([&](const std::shared_ptr<Exchange>& exchange) { held.set_value(exchange); });
+  HttpClient busy = connect();
+  busy.send(HttpClient::format("GET", "/"));
+  const auto exchange = held.get_future().get();
+  EXPECT_TRUE(connect().closed());
+  exchange->post([exchange] { exchange->respond({.body = "at last"}); });
+  EXPECT_EQ(busy.read_response().body, "at last");
 }
 
 TEST_F(HttpServerTest, AnErrorOfTheHandlerIsAResponse) {
