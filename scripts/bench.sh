@@ -13,7 +13,13 @@ need_packages build 'building the benchmarks'
 configure release
 if [[ -n $name && -f $MINIM_ROOT/bench/$name/CMakeLists.txt ]]; then
   program="$MINIM_ROOT/build/release/bench/$name/bench_$name"
-  if [[ $name == speed || $name == doctor ]]; then
+  if [[ $name == faults ]]; then
+    need_node 'the benchmark of faults'
+    build release minim
+    exec node "$MINIM_ROOT/bench/faults/main.mjs" \
+      --minim "$MINIM_ROOT/build/release/src/cli/minim" "$@"
+  fi
+  if [[ $name == speed || $name == serve || $name == doctor ]]; then
     build release minim "bench_$name"
     exec "$program" --minim "$MINIM_ROOT/build/release/src/cli/minim" "$@"
   fi

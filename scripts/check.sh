@@ -11,7 +11,7 @@ find . \( -path ./build -o -name .git -o -path ./models/local \) -prune -o -prin
   sed 's|^\./||' | sort >"$scratch/tree"
 
 # Own sources; golden values, fuzz seeds and recorded replies are data.
-names='\.(h|hpp|c|cc|js|sh|awk|cmake|py|md)|/?CMakeLists\.txt|^dev|^\.ci/run|scripts/[a-z]+\.txt'
+names='\.(h|hpp|c|cc|m?js|sh|awk|cmake|py|md)|/?CMakeLists\.txt|^dev|^\.ci/run|scripts/[a-z]+\.txt'
 grep -E "($names)\$" "$scratch/tree" | grep -vE '^tests/(golden|fuzz)/.*\.(txt|md)$' \
   >"$scratch/sources"
 grep -E '\.(h|hpp|c|cc)$' "$scratch/sources" >"$scratch/cxx" || true

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
-const minim = process.env.MINIM;
+const minim = () => process.env.MINIM; // the program
 const kPatienceMs = 120_000; // instrumented builds are slow
 
 export const model = "nano";
@@ -48,7 +48,7 @@ export class Server {
   static async start(options = []) {
     const server = new Server();
     server.folder = await mkdtemp(join(tmpdir(), "minim-clients-"));
-    server.child = spawn(minim, ["serve", "--port", "0", ...options], {
+    server.child = spawn(minim(), ["serve", "--port", "0", ...options], {
       cwd: server.folder,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -68,7 +68,7 @@ export class Server {
   // Makes a key in the file `keys` of `folder`; the key itself.
   static async newKey(folder, name, options = []) {
     const made = await promisify(execFile)(
-      minim, ["serve", "--keys", join(folder, "keys"), "--new-key", name, ...options]);
+      minim(), ["serve", "--keys", join(folder, "keys"), "--new-key", name, ...options]);
     return made.stdout.trim();
   }
 
@@ -78,6 +78,13 @@ export class Server {
     const [code, signal] = await this.exited;
     await rm(this.folder, { recursive: true });
     if (code !== 0) throw new Error(`minim serve ended with ${code ?? signal}: ${this.said}`);
+  }
+
+  // Ends it as the system does with whoever uses too much memory.
+  async kill() {
+    this.child.kill("SIGKILL");
+    await this.exited;
+    await rm(this.folder, { recursive: true });
   }
 
   // The value of a metric, summed over its labels.
