@@ -62,6 +62,11 @@ LogSink stderr_log(bool verbose) {
   };
 }
 
+std::string progress_bar(double share) {
+  const int cells = std::clamp(static_cast<int>(share * kBarCells), 0, kBarCells);
+  return fmt::format("[{:#<{}}{:.<{}}]", "", cells, "", kBarCells - cells);
+}
+
 InterruptGuard::InterruptGuard() {
   g_signal_count = 0;
   std::signal(SIGINT, handle_signal);
@@ -105,10 +110,7 @@ void ProgressDisplay::draw(const Progress& progress, double elapsed) {
   std::string line = fmt::format("{}: ", progress.stage);
   if (progress.total > 0) {
     const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
-    const int cells = std::clamp(static_cast<int>(share * kBarCells), 0, kBarCells);
-    if (stderr_is_terminal()) {
-      line += fmt::format("[{:#<{}}{:.<{}}] ", "", cells, "", kBarCells - cells);
-    }
+    if (stderr_is_terminal()) line += progress_bar(share) + " ";
     line += fmt::format("{:3.0f} %, ", share * 100);
   }
   line += in_bytes ? format_bytes(rate) + "/s"

@@ -22,6 +22,9 @@ std::string format_count(double count);
 // "4.2 s", "3 min 20 s", "1 h 5 min"
 std::string format_duration(double seconds);
 
+// "[######......]": how much of the work, from 0 to 1, is done.
+std::string progress_bar(double share);
+
 // Log lines of the library: "minim: warning: ...".
 LogSink stderr_log(bool verbose);
 

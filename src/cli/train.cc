@@ -13,6 +13,7 @@
 #include "cli/exit_code.h"
 #include "cli/recipe_options.h"
 #include "cli/terminal.h"
+#include "cli/train_display.h"
 #include "cli/version.h"
 #include "kernels/kernel_table.h"
 #include "parallel/connect.h"
@@ -106,41 +107,6 @@ train::PreparedData prepare_on_all(const Context& context, const train::Recipe& 
   return data;
 }
 
-// A line on standard error every few seconds, and after the last step.
-class StepDisplay {
- public:
-  StepDisplay(bool quiet, double peak) : quiet_(quiet), peak_(peak) {}
-
-  void show(const train::StepStatistics& s) {
-    const double speed = static_cast<double>(s.batch_tokens) / s.seconds;
-    usual_speed_ = usual_speed_ == 0 ? speed : 0.9 * usual_speed_ + 0.1 * speed;
-    const auto now = Clock::now();
-    if (quiet_ || (now - last_ < std::chrono::seconds(2) && s.step != s.step_count)) return;
-    last_ = now;
-    const auto left = static_cast<double>((s.step_count - s.step) * s.batch_tokens);
-    fmt::print(stderr, "step {}/{}  loss {:.4f}  {} tokens/s  {:.0f} % of the peak  {}{} left\n",
-               s.step, s.step_count, s.loss, format_count(usual_speed_),
-               100 * s.flops / s.seconds / peak_, waiting(s), format_duration(left / usual_speed_));
-  }
-  void show(const train::HeldOutLoss& look) const {
-    if (quiet_) return;
-    fmt::print(stderr, "held out after step {}: loss {:.4f}", look.step, look.loss);
-    if (look.average_loss) fmt::print(stderr, ", of the average {:.4f}", *look.average_loss);
-    fmt::print(stderr, "\n");
-  }
-
- private:
-  static std::string waiting(const train::StepStatistics& s) {
-    if (s.wait_seconds == 0) return "";
-    return fmt::format("{:.0f} % waiting  ", 100 * s.wait_seconds / s.seconds);
-  }
-
-  bool quiet_;
-  double peak_;
-  double usual_speed_ = 0;
-  Clock::time_point last_;
-};
-
 int run(const Options& options, const train::Recipe& recipe) {
   const Engine engine(options.engine);
   const Context& context = engine.context();
@@ -171,7 +137,7 @@ int run(const Options& options, const train::Recipe& recipe) {
     }
     return kExitOk;
   }
-  StepDisplay steps(quiet, settings.peak_rate);
+  TrainDisplay steps(quiet, settings.peak_rate);
   train::TrainerEvents events;
   events.step = [&](const train::StepStatistics& s) {
     steps.show(s);
