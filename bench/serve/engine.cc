@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -18,6 +20,8 @@ constexpr const char* kModel = "model";
 // Tokens that every vocabulary of the random models has, and none of which is special.
 constexpr uint64_t kTokenFirst = 300;
 constexpr uint64_t kTokenCount = 30'000;
+// Until the threads of an engine that computed something sleep again.
+constexpr std::chrono::milliseconds kPause{300};
 
 class Round {
  public:
@@ -145,6 +149,7 @@ class Round {
          ask_again(server.port(), "POST", "/v1/completions", body, work_.asked)) {
       besides.push_back((answer.ms - answer.engine_ms) * 1e3);
     }
+    std::this_thread::sleep_for(kPause);
     for (const Answer& answer : ask_again(server.port(), "GET", "/health", "", work_.asked)) {
       health.push_back(answer.ms * 1e3);
     }
