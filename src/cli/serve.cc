@@ -38,6 +38,7 @@ struct Options {
   std::string new_key;
   std::string scopes = "inference";
   std::string access_log;
+  std::string collector;  // of traces
   std::string data;
   double request_seconds = 600;
   double drain_seconds = 30;
@@ -268,6 +269,13 @@ int serve_models(Options& options) {
     log = std::make_unique<AccessLog>(options.access_log);
     service.access_log = [&log](std::string_view line) { log->write(line); };
   }
+  service.traces =
+      serve::trace_options(options.collector, [](const char* name) { return std::getenv(name); });
+  if (service.traces) {
+    service.traces->warn = [](const std::string& line) {
+      fmt::print(stderr, "minim: warning: {}\n", line);
+    };
+  }
   const Engine engine(options.engine);
   options.registry.model.precision = engine.precision();
   serve::ModelRegistry models(engine.context(), sources_with_adapters(options), options.registry);
@@ -362,6 +370,10 @@ void add_network_flags(CLI::App& app, Options& options) {
       "--data", options.data,
       "Folder for files and batches, which is made where it is not there; without, there "
       "are none");
+  app.add_option(
+      "--otlp", options.collector,
+      "Address of an OpenTelemetry collector, such as http://localhost:4318, that traces are "
+      "sent to, by OTLP over HTTP (default: $OTEL_EXPORTER_OTLP_ENDPOINT)");
   app.add_option(
       "--access-log", options.access_log,
       "File for a line of JSON for each request, without its content; -: standard error");

@@ -14,6 +14,7 @@
 #include "serve/dialect_errors.h"
 #include "serve/limits/rate_limits.h"
 #include "serve/metrics.h"
+#include "serve/telemetry/generation_trace.h"
 
 namespace minim::serve {
 namespace {
@@ -184,14 +185,17 @@ void generate(const Call& call, std::shared_ptr<ServedModel> model, std::vector<
                        taken = reserved.taken_amount](int64_t used) {
     if (!std::exchange(*settled, true)) rates.give_back_tokens(holder, taken - used);
   };
-  request.ended = [settle, least](int64_t generated) { settle(least + generated); };
-  request.count = [&metrics = call.parts.metrics](const GenerationStatistics& statistics) {
-    metrics.add_tokens(statistics.prompt_tokens, statistics.reused_tokens,
-                       statistics.generated_tokens);
-    if (statistics.generated_tokens == 0) return;
-    const auto tokens = static_cast<double>(statistics.generated_tokens);
-    metrics.add_latencies(statistics.first_token_seconds(), statistics.decode_seconds / tokens);
+  const auto trace = GenerationTrace::begin(call, *request.model, request.texts);
+  request.ended = [settle, least, trace](const GenerationEnd& end) {
+    settle(least + end.tokens);
+    if (trace) trace->end(end);
   };
+  request.count = [&metrics = call.parts.metrics, trace](StopReason reason,
+                                                         const GenerationStatistics& statistics) {
+    metrics.add_text(statistics);
+    if (trace) trace->add_text(reason, statistics);
+  };
+  request.count_gap = [&metrics = call.parts.metrics](double seconds) { metrics.add_gap(seconds); };
   try {
     Generation::start(call.exchange, call.parts.admission, std::move(request), std::move(reply));
   } catch (const Refusal&) {

@@ -25,6 +25,7 @@ class EnergyShares;
 class Metrics;
 class RateLimits;
 class ResponseStore;
+class TraceExporter;
 struct ApiKey;
 
 // How errors and streams are written.
@@ -49,8 +50,9 @@ struct ServerParts {
   DetachedExchanges& detached;  // requests that no client waits for
   GenerationLimits limits;
   std::function<HttpServerCounts()> http_counts;
-  DataStore* data = nullptr;       // null: nothing is kept on disk
-  BatchRunner* batches = nullptr;  // null: as data
+  DataStore* data = nullptr;        // null: nothing is kept on disk
+  BatchRunner* batches = nullptr;   // null: as data
+  TraceExporter* traces = nullptr;  // null: none are sent
 };
 
 struct Call {

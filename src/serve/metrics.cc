@@ -2,7 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/process_memory.h"
+#include "serve/call.h"
+#include "serve/telemetry/trace_exporter.h"
 
 namespace minim::serve {
 namespace {
@@ -98,22 +102,28 @@ void Metrics::add_request(const std::string& route, const HttpOutcome& outcome) 
   request_seconds_.add(outcome.seconds);
 }
 
-void Metrics::add_tokens(int64_t prompt, int64_t cached, int64_t generated) {
+void Metrics::add_text(const GenerationStatistics& statistics) {
   const std::lock_guard lock(mutex_);
-  prompt_tokens_ += prompt;
-  cached_tokens_ += cached;
-  generated_tokens_ += generated;
+  prompt_tokens_ += statistics.prompt_tokens;
+  cached_tokens_ += statistics.reused_tokens;
+  generated_tokens_ += statistics.generated_tokens;
+  if (statistics.energy) joules_[statistics.energy->source] += statistics.energy->joules;
+  if (statistics.generated_tokens == 0) return;  // broken off before there was any
+  const auto tokens = static_cast<double>(statistics.generated_tokens);
+  first_token_seconds_.add(statistics.first_token_seconds());
+  each_token_seconds_.add(statistics.decode_seconds / tokens);
 }
 
-void Metrics::add_latencies(double first_token, double each_token) {
+void Metrics::add_gap(double seconds) {
   const std::lock_guard lock(mutex_);
-  first_token_seconds_.add(first_token);
-  each_token_seconds_.add(each_token);
+  gap_seconds_.add(seconds);
 }
 
-std::string Metrics::text(const HttpServerCounts& http, int64_t texts,
-                          const ModelRegistry& models) const {
+std::string Metrics::text(const ServerParts& parts) const {
   std::string out;
+  write_head(out, "minim_build_info", "gauge", "The version of the program.");
+  out += fmt::format("minim_build_info{{version=\"{}\"}} 1\n", MINIM_VERSION);
+  write_one(out, "process_start_time_seconds", "gauge", "Seconds since 1970.", started_);
   {
     const std::lock_guard lock(mutex_);
     write_head(out, "minim_requests_total", "counter", "Requests that ended, by route and status.");
@@ -134,7 +144,26 @@ std::string Metrics::text(const HttpServerCounts& http, int64_t texts,
                                "From a request to its first token.");
     each_token_seconds_.write(out, "minim_token_seconds",
                               "Between two tokens of a text, on average.");
+    gap_seconds_.write(out, "minim_token_gap_seconds",
+                       "Between two tokens of a text, as they were told.");
+    write_energy(out);
   }
+  write_server(out, parts);
+  return out;
+}
+
+void Metrics::write_energy(std::string& out) const {
+  if (joules_.empty()) return;
+  write_head(out, "minim_energy_joules_total", "counter",
+             "Energy of texts that ended, by its source.");
+  for (const auto& [source, joules] : joules_) {
+    out += fmt::format("minim_energy_joules_total{{source=\"{}\"}} {}\n",
+                       energy_source_name(source), joules);
+  }
+}
+
+void Metrics::write_server(std::string& out, const ServerParts& parts) {
+  const HttpServerCounts http = parts.http_counts();
   write_one(out, "minim_connections", "gauge", "Connections that are open.",
             double(http.connections));
   write_one(out, "minim_connections_total", "counter", "Connections so far.",
@@ -144,12 +173,18 @@ std::string Metrics::text(const HttpServerCounts& http, int64_t texts,
   write_one(out, "minim_requests_active", "gauge", "Requests that are answered.",
             double(http.exchanges));
   write_one(out, "minim_texts_active", "gauge", "Texts that are generated or wait for it.",
-            double(texts));
+            double(parts.admission.texts()));
   if (const auto bytes = resident_bytes()) {
     write_one(out, "process_resident_memory_bytes", "gauge", "Resident memory.", double(*bytes));
   }
-  write_models(out, models);
-  return out;
+  if (parts.traces != nullptr) {
+    const TraceCounts counts = parts.traces->counts();
+    write_one(out, "minim_trace_spans_sent_total", "counter", "Spans that the collector took.",
+              double(counts.sent));
+    write_one(out, "minim_trace_spans_dropped_total", "counter", "Spans that it did not take.",
+              double(counts.dropped));
+  }
+  write_models(out, parts.models);
 }
 
 }  // namespace minim::serve

@@ -3,27 +3,32 @@
 
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <string>
 #include <utility>
 
-#include "serve/engine/model_registry.h"
-#include "serve/http/server.h"
+#include "base/energy_meter.h"
+#include "runtime/generation_event.h"
+#include "serve/http/exchange.h"
 
 namespace minim::serve {
+
+struct ServerParts;
 
 // From any thread.
 class Metrics {
  public:
   // A request has ended. `route`: the pattern of its path, so that there are few.
   void add_request(const std::string& route, const HttpOutcome& outcome);
-  void add_tokens(int64_t prompt, int64_t cached, int64_t generated);
-  // Of one text, in seconds.
-  void add_latencies(double first_token, double each_token);
+  // A text is complete, or broken off.
+  void add_text(const GenerationStatistics& statistics);
+  // The seconds between two tokens of a text, as they were told.
+  void add_gap(double seconds);
 
   // The text exposition format, version 0.0.4.
-  std::string text(const HttpServerCounts& http, int64_t texts, const ModelRegistry& models) const;
+  std::string text(const ServerParts& parts) const;
 
  private:
   // Cumulative counts up to each bound.
@@ -39,6 +44,9 @@ class Metrics {
     double sum_ = 0;
   };
 
+  void write_energy(std::string& out) const;
+  static void write_server(std::string& out, const ServerParts& parts);
+
   mutable std::mutex mutex_;                                 // guards what follows
   std::map<std::pair<std::string, int>, int64_t> requests_;  // by route and status
   int64_t left_ = 0;                                         // requests whose clients went away
@@ -48,6 +56,9 @@ class Metrics {
   Histogram request_seconds_;
   Histogram first_token_seconds_;
   Histogram each_token_seconds_;
+  Histogram gap_seconds_;
+  std::map<EnergySource, double> joules_;
+  const double started_ = static_cast<double>(std::time(nullptr));  // seconds since 1970
 };
 
 }  // namespace minim::serve

@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <ctime>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "serve/engine/energy_shares.h"
@@ -13,12 +15,14 @@
 #include "serve/openai/batches/batch_runner.h"
 #include "serve/request/json_text.h"
 #include "serve/routes.h"
+#include "serve/telemetry/generation_trace.h"
 
 namespace minim::serve {
 namespace {
 
 constexpr int kWorkThreads = 2;
 constexpr size_t kWorkWaitingMax = 256;
+constexpr std::chrono::milliseconds kDrainPause{10};
 
 std::string_view presented_key(const HttpRequest& request) {
   constexpr std::string_view kBearer = "Bearer ";
@@ -72,6 +76,10 @@ class Service::Impl {
                           },
                       .ended = [this](const HttpRequest& request,
                                       const HttpOutcome& outcome) { ended(request, outcome); }})) {
+    if (options_.traces) {
+      traces_ = std::make_unique<TraceExporter>(*options_.traces);
+      parts_.traces = traces_.get();
+    }
     if (options_.data != nullptr) run_batches(*options_.data);
     server_->start();
   }
@@ -84,6 +92,7 @@ class Service::Impl {
     const std::lock_guard lock(keys_mutex_);
     keys_.swap(changed);
   }
+  bool drain(std::chrono::milliseconds timeout);
   void stop() {
     if (batches_) batches_->stop();
     detached_.stop();
@@ -102,6 +111,7 @@ class Service::Impl {
     return keys_;
   }
   std::shared_ptr<const ApiKey> check_key(const HttpRequest& request, Scope scope) const;
+  void trace(const HttpRequest& request, const char* route, const HttpOutcome& outcome);
   void ended(const HttpRequest& request, const HttpOutcome& outcome);
 
   const ServiceOptions options_;
@@ -114,10 +124,25 @@ class Service::Impl {
   EnergyShares energy_;
   ResponseStore responses_;
   DetachedExchanges detached_;
+  std::unique_ptr<TraceExporter> traces_;
   ServerParts parts_;
   std::unique_ptr<HttpServer> server_;
   std::unique_ptr<BatchRunner> batches_;
+  std::atomic<bool> draining_{false};
 };
+
+bool Service::Impl::drain(std::chrono::milliseconds timeout) {
+  const auto end = std::chrono::steady_clock::now() + timeout;
+  draining_ = true;
+  if (batches_) batches_->stop();  // they go on at the next start
+  responses_.await_underway();
+  while (responses_.awaited() > 0 && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(kDrainPause);
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      std::max(end - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration()));
+  return server_->drain(left) && responses_.awaited() == 0;
+}
 
 void Service::Impl::run_batches(DataStore& data) {
   BatchRunnerHooks hooks;
@@ -214,14 +239,29 @@ void Service::Impl::route(const Call& call, const RouteMatch& match) {
   }
   Call known = call;
   known.key = check_key(request, match.route->scope);
+  const bool asks_for_more =
+      std::string_view(match.route->method) == "POST" && match.route->body.request != nullptr;
+  if (draining_ && asks_for_more) {
+    throw Refusal(503, "the server is about to end; try again later", {}, "overloaded");
+  }
   if (match.route->scope == Scope::kInference) count_request(known);
   match.route->handle(known);
+}
+
+void Service::Impl::trace(const HttpRequest& request, const char* route,
+                          const HttpOutcome& outcome) {
+  if (traces_ == nullptr) return;
+  Span span = request_span(request, route, outcome);
+  if (span.context.sampled) traces_->add(std::move(span));
 }
 
 void Service::Impl::ended(const HttpRequest& request, const HttpOutcome& outcome) {
   const RouteMatch match = find_route(request.method, request.path);
   const char* path = match.route != nullptr ? match.route->path : "";
   metrics_.add_request(path, outcome);
+  if (match.route != nullptr && match.route->scope == Scope::kInference) {
+    trace(request, path, outcome);
+  }
   if (!options_.access_log) return;
   const auto keys = this->keys();
   const auto key = keys->empty() ? nullptr : keys->find(presented_key(request));
@@ -250,7 +290,7 @@ uint16_t Service::port() const { return impl_->server().port(); }
 HttpServerCounts Service::counts() const { return impl_->server().counts(); }
 int64_t Service::texts() const { return impl_->texts(); }
 void Service::set_keys(ApiKeys keys) { impl_->set_keys(std::move(keys)); }
-bool Service::drain(std::chrono::milliseconds timeout) { return impl_->server().drain(timeout); }
+bool Service::drain(std::chrono::milliseconds timeout) { return impl_->drain(timeout); }
 void Service::stop() { impl_->stop(); }
 
 }  // namespace minim::serve

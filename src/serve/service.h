@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "serve/http/server.h"
 #include "serve/limits/rate_limits.h"
 #include "serve/openai/responses/store.h"
+#include "serve/telemetry/trace_exporter.h"
 
 namespace minim::serve {
 
@@ -30,6 +32,8 @@ struct ServiceOptions {
   // Where the server listens on loopback: names that requests may call it by, besides localhost and
   // loopback addresses.
   std::vector<std::string> hosts;
+  // Where the spans of requests are sent; nothing: nowhere.
+  std::optional<TraceExporterOptions> traces;
   DataStore* data = nullptr;  // for files and batches; null: there are none. Must outlive it.
   int64_t texts_max = 256;    // that are generated or wait for it; more: 503
   GenerationLimits limits;
@@ -51,7 +55,8 @@ class Service {
   int64_t texts() const;  // that are generated or wait for it
   // For requests that come from now on. From any thread.
   void set_keys(ApiKeys keys);
-  // As HttpServer has them.
+  // As HttpServer has it; before that, responses in the background are finished, and those who
+  // asked for them may come to take them, while nothing else is begun.
   bool drain(std::chrono::milliseconds timeout);
   void stop();
 

@@ -13,10 +13,8 @@ void health(const Call& call) {
 }
 
 void show_metrics(const Call& call) {
-  call.exchange->respond(
-      {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-       .body = call.parts.metrics.text(call.parts.http_counts(), call.parts.admission.texts(),
-                                       call.parts.models)});
+  call.exchange->respond({.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                          .body = call.parts.metrics.text(call.parts)});
 }
 
 }  // namespace minim::serve

@@ -65,7 +65,7 @@ Generation::Generation(std::shared_ptr<Exchange> exchange, Admission& admission,
 
 Generation::~Generation() {
   admission_.give_back(admitted_);
-  if (request_.ended) request_.ended(tokens_);
+  if (request_.ended) request_.ended(end_);
 }
 
 void Generation::submit() {
@@ -118,7 +118,7 @@ bool Generation::pull(size_t text) {
   if (!event) return false;
   switch (event->kind) {
     case GenerationEvent::Kind::kToken:
-      ++tokens_;
+      count_token(text);
       reply_->token(text, *event);
       break;
     case GenerationEvent::Kind::kDone:
@@ -128,6 +128,7 @@ bool Generation::pull(size_t text) {
       }
       finish_text(text, *event);
       if (++done_ < jobs_.size()) break;
+      end_.complete = true;
       reply_->finish();
       end();
       break;
@@ -137,21 +138,32 @@ bool Generation::pull(size_t text) {
   return true;
 }
 
+void Generation::count_token(size_t text) {
+  ++end_.tokens;
+  if (!request_.count_gap) return;
+  const auto now = std::chrono::steady_clock::now();
+  told_.resize(jobs_.size());
+  const auto before = std::exchange(told_[text], now);
+  if (before.time_since_epoch().count() == 0) return;
+  request_.count_gap(std::chrono::duration<double>(now - before).count());
+}
+
 void Generation::finish_text(size_t text, const GenerationEvent& event) {
   GenerationStatistics statistics = jobs_[text].statistics();
   if (request_.energy != nullptr) statistics.energy = energy_[text].end();
-  count(text, statistics);
+  count(text, event.reason, statistics);
   reply_->done(text, event, statistics);
 }
 
-void Generation::count(size_t text, const GenerationStatistics& statistics) {
+void Generation::count(size_t text, StopReason reason, const GenerationStatistics& statistics) {
   if (counted_[text]) return;
   counted_[text] = true;
-  if (request_.count) request_.count(statistics);
+  if (request_.count) request_.count(reason, statistics);
 }
 
 void Generation::fail(const Refusal& refusal) {
   if (jobs_.empty()) return;
+  end_.status = refusal.status();
   reply_->fail(refusal);
   end();
 }
@@ -159,7 +171,9 @@ void Generation::fail(const Refusal& refusal) {
 // Jobs that are let go are cancelled; what they took until now counts too.
 void Generation::end() {
   const auto self = shared_from_this();
-  for (size_t text = 0; text < jobs_.size(); ++text) count(text, jobs_[text].statistics());
+  for (size_t text = 0; text < jobs_.size(); ++text) {
+    count(text, StopReason::kCancelled, jobs_[text].statistics());
+  }
   jobs_.clear();
   energy_.clear();
   exchange_->on_drained(nullptr);

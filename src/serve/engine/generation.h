@@ -39,6 +39,13 @@ struct TextRequest {
   TextGeneratorOptions options;
 };
 
+// How the texts of a request ended.
+struct GenerationEnd {
+  int64_t tokens = 0;     // that were generated, of texts that were broken off too
+  bool complete = false;  // all texts are whole
+  int status = 0;         // of the refusal that ended them; 0: none, the client left
+};
+
 struct GenerationRequest {
   std::shared_ptr<ServedModel> model;
   std::vector<TextRequest> texts;
@@ -47,11 +54,12 @@ struct GenerationRequest {
   int priority = 0;  // higher ones first
   std::chrono::milliseconds deadline{600'000};
   EnergyShares* energy = nullptr;  // null: not told
-  // Called for each text at its end, also where it is broken off.
-  std::function<void(const GenerationStatistics&)> count;
-  // Called once, when nothing more is generated: the tokens that were, of texts that were broken
-  // off too.
-  std::function<void(int64_t tokens)> ended;
+  // Called for each text at its end, also where it is broken off: kCancelled.
+  std::function<void(StopReason, const GenerationStatistics&)> count;
+  // Called for each token but the first of a text: the seconds since the one before it was told.
+  std::function<void(double seconds)> count_gap;
+  // Called once, when nothing more is generated.
+  std::function<void(const GenerationEnd&)> ended;
 };
 
 // The response. Called in the exchange's strand.
@@ -84,8 +92,9 @@ class Generation : public std::enable_shared_from_this<Generation> {
   void submit();
   void pump();
   bool pull(size_t text);
+  void count_token(size_t text);
   void finish_text(size_t text, const GenerationEvent& event);
-  void count(size_t text, const GenerationStatistics& statistics);
+  void count(size_t text, StopReason reason, const GenerationStatistics& statistics);
   void fail(const Refusal& refusal);
   void end();
 
@@ -98,7 +107,8 @@ class Generation : public std::enable_shared_from_this<Generation> {
   std::vector<EnergyShares::Share> energy_;  // of each
   std::vector<bool> counted_;                // of each
   size_t done_ = 0;
-  int64_t tokens_ = 0;
+  std::vector<std::chrono::steady_clock::time_point> told_;  // the last token of each
+  GenerationEnd end_;
 };
 
 // What an Error of the engine means to a client.

@@ -11,6 +11,7 @@
 #include "serve/openai/handlers.h"
 #include "serve/request/json_text.h"
 #include "serve/request/request_json.h"
+#include "serve/telemetry/generation_trace.h"
 
 namespace minim::serve {
 namespace {
@@ -68,7 +69,12 @@ void start_embeddings(const Call& call, const OrderedJson& body,
   int64_t tokens = 0;
   for (const Prompt& input : request.inputs) tokens += static_cast<int64_t>(input.tokens.size());
   count_tokens_of(call, tokens);
-  respond_later(call, [model, request = std::move(request)] { return embed(*model, request); });
+  respond_later(call, [call, model, tokens, request = std::move(request)] {
+    const int64_t begin = unix_nanoseconds();
+    HttpResponse response = embed(*model, request);
+    trace_embeddings(call, model->id(), tokens, begin);
+    return response;
+  });
 }
 
 }  // namespace

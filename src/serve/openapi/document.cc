@@ -34,10 +34,9 @@ OrderedJson parameter(const std::string& name, const char* in) {
   return {{"name", name},
           {"in", in},
           {"required", std::string_view(in) == "path"},
-          {"schema", name == "limit" || name == "starting_after" ? schema::integer(0)
-                     : name == "order"                           ? schema::choice({"asc", "desc"})
-                     : name == "stream"                          ? schema::boolean()
-                                                                 : schema::text()}};
+          {"schema", name == "limit"   ? schema::integer(0)
+                     : name == "order" ? schema::choice({"asc", "desc"})
+                                       : schema::text()}};
 }
 
 OrderedJson parameters_of(const Route& route) {

@@ -105,7 +105,13 @@ void show_response(const Call& call) {
     throw Refusal(400, "'stream' is not supported: the events of a response are not kept", "stream",
                   "unsupported_parameter");
   }
-  call.exchange->respond({.body = json_text(find_response(call).response)});
+  if (call.request().parameter("starting_after")) {
+    throw Refusal(400, "'starting_after' is not supported: the events of a response are not kept",
+                  "starting_after", "unsupported_parameter");
+  }
+  const StoredResponse found = find_response(call);
+  call.exchange->respond({.body = json_text(found.response)});
+  if (!found.underway()) call.parts.responses.taken(call.holder(), call.argument);
 }
 
 void delete_response(const Call& call) {

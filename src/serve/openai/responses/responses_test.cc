@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -307,6 +309,40 @@ TEST(ResponseStore, ForgetsTheOldestOfAHolderFirst) {
   EXPECT_FALSE(store.find("ann", "larger"));
   EXPECT_FALSE(store.find("ben", "b"));
   EXPECT_EQ(store.bytes(), 0u);
+}
+
+// Whoever asked for it comes for it while the server ends, and nothing else is begun.
+TEST_F(ResponsesTest, InTheBackgroundAreFinishedBeforeTheEnd) {
+  start();
+  const OrderedJson begun =
+      ask(kPath, request("hello", {{"background", true}, {"max_output_tokens", 300}}));
+  const std::string path = std::string(kPath) + "/" + begun["id"].get<std::string>();
+  std::atomic<bool> drained{false};
+  std::thread drain([&] {
+    EXPECT_TRUE(service_->drain(std::chrono::seconds(60)));
+    drained = true;
+  });
+  EXPECT_TRUE(wait_until([&] { return post(kPath, request("more").dump()).status == 503; }));
+  OrderedJson last;
+  EXPECT_TRUE(wait_until([&] {
+    last = OrderedJson::parse(connect().get(path).body, nullptr, false);
+    return last["status"] != "in_progress";
+  }));
+  EXPECT_EQ(last["status"], "incomplete");
+  EXPECT_EQ(last["usage"]["output_tokens"], 300);
+  drain.join();
+  EXPECT_TRUE(drained);
+}
+
+TEST_F(ResponsesTest, EventsAreNotKept) {
+  start();
+  const OrderedJson reply = ask(kPath, request("hello"));
+  const std::string path = std::string(kPath) + "/" + reply["id"].get<std::string>();
+  for (const char* query : {"?stream=true", "?starting_after=3"}) {
+    const ClientResponse response = connect().get(path + query);
+    EXPECT_EQ(response.status, 400) << query;
+    EXPECT_EQ(OrderedJson::parse(response.body)["error"]["code"], "unsupported_parameter");
+  }
 }
 
 }  // namespace

@@ -108,6 +108,28 @@ std::optional<StoredResponse> ResponseStore::remove(const std::string& holder,
   return take(shelf, shelf.by_id[id]);
 }
 
+void ResponseStore::await_underway() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [holder, shelf] : shelves_) {
+    for (Kept& kept : shelf.kept) kept.awaited = kept.stored.underway() && kept.stored.cancel;
+  }
+}
+
+void ResponseStore::taken(const std::string& holder, const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  Kept* kept = look_up(holder, id);
+  if (kept != nullptr && !kept->stored.underway()) kept->awaited = false;
+}
+
+size_t ResponseStore::awaited() const {
+  const std::lock_guard lock(mutex_);
+  size_t count = 0;
+  for (const auto& [holder, shelf] : shelves_) {
+    for (const Kept& kept : shelf.kept) count += kept.awaited ? 1 : 0;
+  }
+  return count;
+}
+
 size_t ResponseStore::bytes() const {
   const std::lock_guard lock(mutex_);
   return bytes_;

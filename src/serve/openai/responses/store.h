@@ -49,11 +49,18 @@ class ResponseStore {
 
   size_t bytes() const;
 
+  // Those that are under way now and that nobody waits for are waited for until someone has taken
+  // them: found them complete, or removed them.
+  void await_underway();
+  void taken(const std::string& holder, const std::string& id);
+  size_t awaited() const;
+
  private:
   struct Kept {
     StoredResponse stored;
     size_t bytes = 0;
     std::chrono::steady_clock::time_point time;
+    bool awaited = false;
   };
   struct Shelf {
     std::list<Kept> kept;  // oldest first
