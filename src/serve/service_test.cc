@@ -35,6 +35,8 @@ TEST_F(ServiceTest, IsWellAndCounts) {
   for (const char* line :
        {"minim_requests_total{route=\"/v1/chat/completions\",status=\"200\"} 1\n",
         "minim_generated_tokens_total 12\n", "minim_first_token_seconds_count 1\n",
+        "minim_token_gap_seconds_count 11\n", "minim_energy_joules_total{source=\"",
+        "minim_build_info{version=\"", "process_start_time_seconds ",
         "minim_jobs_running{model=\"tiny\"} 0\n"}) {
     EXPECT_NE(metrics.body.find(line), std::string::npos) << line << metrics.body;
   }
@@ -68,6 +70,27 @@ TEST_F(ServiceTest, DescribesWhatItServes) {
   }
   EXPECT_EQ(operations, routes().size());
   service_.reset();
+}
+
+// Tokens that control a conversation are no part of what is said in it.
+TEST_F(ServiceTest, ControlTokensAreNoText) {
+  start();
+  ask("/v1/completions", {{"model", "tiny"}, {"prompt", "a"}, {"max_tokens", 1}});
+  const auto tokenizer = registry_->find("tiny")->tokenizer();
+  std::string control;
+  for (TokenId token = 0; token < tokenizer->size(); ++token) {
+    if (tokenizer->is_special(token) && !tokenizer->ends_generation(token)) {
+      control = std::to_string(token);
+    }
+  }
+  ASSERT_NE(control, "");
+  const OrderedJson biased = {{"logit_bias", {{control, 100}}}, {"max_tokens", 3}};
+  const OrderedJson reply = ask("/v1/chat/completions", chat("a", biased));
+  EXPECT_EQ(reply["usage"]["completion_tokens"], 3);
+  EXPECT_EQ(reply["choices"][0]["message"]["content"], "");
+  OrderedJson request = {{"model", "tiny"}, {"prompt", "a"}};
+  request.update(biased);
+  EXPECT_EQ(ask("/v1/completions", request)["choices"][0]["text"], "");
 }
 
 TEST_F(ServiceTest, LogsRequestsWithoutTheirContent) {

@@ -77,6 +77,8 @@ PreparedChat prepare_chat(ServedModel& model, ChatPlan plan) {
     prepared.parts.tools = read_list(plan.tools.list);
   }
   TextGeneratorOptions generator = std::move(plan.generator);
+  // Calls may be written with control tokens; else these are no text.
+  generator.decode.skip_special = !plan.tools.allowed();
   // What must come begins at once.
   if (held && prompt.reasoning_begun) model.append_own_text("\n\n</think>\n\n", prompt);
   if (plan.format) {
@@ -100,14 +102,16 @@ PreparedChat prepare_chat(ServedModel& model, ChatPlan plan) {
   return prepared;
 }
 
-PreparedChat prepare_text(ServedModel& model, const std::string& prompt,
+PreparedChat prepare_text(ServedModel& model, const std::string& prompt, const std::string& behind,
                           const std::optional<AnswerFormat>& format,
                           TextGeneratorOptions generator) {
   PreparedChat prepared{.parts = {.reasoning = false}};
   std::vector<TokenId> tokens = model.tokenizer()->encode(prompt);
+  if (!behind.empty()) tokens = fill_prompt(model, tokens, behind, "suffix");
   check_prompt(model, tokens.size(), "prompt");
   prepared.prompt_tokens = static_cast<int64_t>(tokens.size());
   generator.decode.strip_leading_space = false;
+  generator.decode.skip_special = true;
   if (format) generator.generator.constraint = compile(model, format->source, format->path);
   prepared.texts.push_back({std::move(tokens), std::move(generator)});
   return prepared;

@@ -62,8 +62,9 @@ struct PreparedChat {
 // path of the field that is to blame.
 PreparedChat prepare_chat(ServedModel& model, ChatPlan plan);
 
-// The same for a text to go on with, whatever the model was trained to converse in.
-PreparedChat prepare_text(ServedModel& model, const std::string& prompt,
+// The same for a text to go on with, whatever the model was trained to converse in; where `behind`
+// is not empty, up to what stands there.
+PreparedChat prepare_text(ServedModel& model, const std::string& prompt, const std::string& behind,
                           const std::optional<AnswerFormat>& format,
                           TextGeneratorOptions generator);
 

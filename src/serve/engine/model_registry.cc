@@ -30,9 +30,11 @@ uint64_t folder_bytes(const Path& path) {
   return bytes;
 }
 
+// Of a model that is built in, that of the program.
 int64_t written_at(const Path& path) {
+  const Path file = find_builtin(path) != nullptr ? Path("/proc/self/exe") : path;
   struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 ? status.st_mtim.tv_sec : 0;
+  return ::stat(file.c_str(), &status) == 0 ? status.st_mtim.tv_sec : 0;
 }
 
 void check_adapters(const ModelSource& source, std::set<std::string>& ids) {

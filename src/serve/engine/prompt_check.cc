@@ -28,4 +28,19 @@ void check_prompt(const ServedModel& model, size_t tokens, const std::string& pa
       param, "context_length_exceeded");
 }
 
+std::vector<TokenId> fill_prompt(const ServedModel& model, const std::vector<TokenId>& prompt,
+                                 const std::string& behind, const std::string& param) {
+  if (!model.fill_tokens()) {
+    throw Refusal(
+        400,
+        fmt::format("'{}' is not supported: the model '{}' has no tokens for texts with a gap",
+                    param, model.id()),
+        param, "unsupported_parameter");
+  }
+  check_text_size(model, behind.size(), param);
+  auto tokens = fill_prompt(*model.fill_tokens(), *model.tokenizer(), prompt, behind);
+  check_prompt(model, tokens.size(), param);
+  return tokens;
+}
+
 }  // namespace minim::serve

@@ -82,6 +82,7 @@ ServedModel::ServedModel(const Context& context, Turns& turns, const ModelSource
       generic_template_(options.generic_template) {
   const auto file = open_model_file(source.path, {.tokenizer = source.tokenizer});
   tokenizer_ = Tokenizer::make(read_vocabulary(file->metadata()));
+  fill_tokens_ = find_fill_tokens(file->metadata(), *tokenizer_);
   constraints_ = std::make_shared<ConstraintFactory>(tokenizer_);
   const int64_t tokens = context_of(options, *file);
   // Others compute with the context's threads meanwhile.
@@ -118,6 +119,7 @@ ServedModel::ServedModel(const ServedModel& base, const std::string& name,
       tokenizer_(base.tokenizer_),
       chat_(base.chat_),
       tool_notation_(base.tool_notation_),
+      fill_tokens_(base.fill_tokens_),
       constraints_(base.constraints_),
       chat_problem_(base.chat_problem_),
       text_bytes_max_(base.text_bytes_max_),

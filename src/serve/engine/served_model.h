@@ -20,6 +20,7 @@
 #include "runtime/embedder.h"
 #include "runtime/reranker.h"
 #include "runtime/scheduler.h"
+#include "serve/engine/fill_in_middle.h"
 #include "text/chat_prompt.h"
 #include "text/schema/constraint_factory.h"
 #include "text/tokenizer.h"
@@ -93,6 +94,8 @@ class ServedModel {
   // How it writes tool calls; nothing where neither its template nor its family tells.
   std::optional<ToolNotation> tool_notation() const { return tool_notation_; }
   bool has_tool_calls() const { return tool_notation_.has_value(); }
+  // For texts with a gap; nothing where the model was not trained with such.
+  const std::optional<FillTokens>& fill_tokens() const { return fill_tokens_; }
   // `variables` as for ChatPrompt::encode(). Throws what that throws, and kUnsupported without a
   // template.
   ChatTokens encode_chat(OrderedJson variables) const;
@@ -127,6 +130,7 @@ class ServedModel {
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::shared_ptr<const ChatPrompt> chat_;
   std::optional<ToolNotation> tool_notation_;
+  std::optional<FillTokens> fill_tokens_;
   std::shared_ptr<ConstraintFactory> constraints_;
   std::string chat_problem_;
   size_t text_bytes_max_ = 0;

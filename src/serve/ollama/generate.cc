@@ -242,10 +242,10 @@ OllamaOptions read_generate(const Call& call, const OrderedJson& body, ServedMod
   ChatPlan plan{.messages = OrderedJson::array()};
   plan.generator = read_ollama_options(fields, model, call.parts.limits);
   plan.format = read_ollama_format(fields);
-  const bool raw = fields.boolean("raw").value_or(false) || !model.has_chat();
+  bool raw = fields.boolean("raw").value_or(false) || !model.has_chat();
   read_think(fields);
   options.stream = fields.boolean("stream").value_or(true);
-  if (fields.text("suffix").value_or("") != "") fields.unsupported({"suffix"});
+  const std::string suffix = fields.text("suffix").value_or("");
   if (fields.text("template").value_or("") != "") fields.unsupported({"template"});
   if (const OrderedJson* images = fields.list("images", kCallsMax);
       images != nullptr && !images->empty()) {
@@ -254,14 +254,16 @@ OllamaOptions read_generate(const Call& call, const OrderedJson& body, ServedMod
   fields.unsupported({"context"});
   ignore_keep_alive(fields);
   fields.finish();
+  if (!suffix.empty()) raw = true;  // a gap in a text is none in a conversation
   if (!raw) {
     if (!system.empty()) plan.messages.push_back({{"role", "system"}, {"content", system}});
     plan.messages.push_back({{"role", "user"}, {"content", prompt}});
     options.prepared = prepare_chat(model, std::move(plan));
     return options;
   }
-  if (!system.empty()) fields.refuse("system", "is only for models that converse");
-  options.prepared = prepare_text(model, prompt, plan.format, std::move(plan.generator));
+  if (!system.empty())
+    fields.refuse("system", "is only for models that converse, and texts without a gap");
+  options.prepared = prepare_text(model, prompt, suffix, plan.format, std::move(plan.generator));
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "serve/ollama/options.h"
 #include "serve/request/json_text.h"
 #include "serve/request/request_json.h"
+#include "serve/telemetry/generation_trace.h"
 
 namespace minim::serve {
 namespace {
@@ -92,6 +93,7 @@ void ollama_show(const Call& call) {
     OrderedJson capabilities = {"completion"};
     if (model->adapters() == nullptr) capabilities.push_back("embedding");
     if (model->has_tool_calls()) capabilities.push_back("tools");
+    if (model->fill_tokens()) capabilities.push_back("insert");
     const bool adapted = model->adapters() != nullptr;
     const ModelListing listing{.id = model->id(),
                                .adapter = adapted ? model->id() : "",
@@ -130,7 +132,12 @@ void ollama_embed(const Call& call) {
     int64_t tokens = 0;
     for (const Prompt& input : inputs) tokens += static_cast<int64_t>(input.tokens.size());
     count_tokens_of(call, tokens);
-    respond_later(call, [model, inputs, dimensions] { return embed(*model, inputs, dimensions); });
+    respond_later(call, [call, model, inputs, dimensions, tokens] {
+      const int64_t begin = unix_nanoseconds();
+      HttpResponse response = embed(*model, inputs, dimensions);
+      trace_embeddings(call, model->id(), tokens, begin);
+      return response;
+    });
   });
 }
 

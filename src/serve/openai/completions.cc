@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "serve/engine/prompt_check.h"
 #include "serve/engine/prompts.h"
 #include "serve/openai/handlers.h"
 #include "serve/openai/reply.h"
@@ -24,6 +25,7 @@ struct CompletionOptions {
   int64_t count = 1;  // of each prompt
   bool echo = false;
   bool logprobs = false;
+  std::string suffix;  // what comes behind the text
   TextGeneratorOptions generator;
 };
 
@@ -144,8 +146,13 @@ void read_rest(Fields& fields, const ServedModel& model, CompletionOptions& opti
   if (best && *best != options.count) {
     fields.refuse("best_of", "is not supported unless it is the same as 'n'", "unsupported_value");
   }
-  if (fields.text("suffix").value_or("") != "") {
-    fields.refuse("suffix", "is not supported by this model", "unsupported_parameter");
+  options.suffix = fields.text("suffix").value_or("");
+  if (options.suffix.empty()) return;
+  if (options.echo) {
+    fields.refuse("suffix", "is not supported together with 'echo'", "unsupported_value");
+  }
+  for (Prompt& prompt : options.prompts) {
+    prompt.tokens = fill_prompt(model, prompt.tokens, options.suffix, "suffix");
   }
 }
 
@@ -170,6 +177,7 @@ void start_completion(const Call& call, const OrderedJson& body,
     for (int64_t i = 0; i < options.count; ++i) {
       TextRequest text{prompt.tokens, options.generator};
       text.options.decode.strip_leading_space = false;  // it goes on with a text
+      text.options.decode.skip_special = true;
       text.options.generator.sampler.seed += static_cast<uint64_t>(i);
       texts.push_back(std::move(text));
     }

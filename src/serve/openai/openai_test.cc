@@ -35,6 +35,7 @@ TEST_F(OpenAiTest, AnswersAsTheModelAloneWould) {
   TextGeneratorOptions options;
   options.generator.sampler.temperature = 0;
   options.generator.tokens_max = 12;
+  options.decode.skip_special = true;
   TextGenerator alone(session, model->tokenizer(), options);
   alone.start(tokens.tokens);
   std::string text;
