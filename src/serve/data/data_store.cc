@@ -67,7 +67,19 @@ DataStore::DataStore(const Path& folder, const Options& options)
 
 // ---- files -------------------------------------------------------------------------------------
 
-// REQUIRES: the mutex is held, as for the next.
+// What is deleted leaves pages that are used again. REQUIRES: the mutex is held, as for the next.
+int64_t DataStore::used_bytes() {
+  Statement used(database_,
+                 "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, "
+                 "pragma_freelist_count, pragma_page_size");
+  return used.next() ? used.number(0) : 0;
+}
+
+bool DataStore::has_room_for(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  return used_bytes() + bytes <= options_.bytes_max;
+}
+
 void DataStore::insert_file(const StoredFile& file, std::string_view content) {
   Statement statement(database_,
                       "INSERT INTO files (id, holder, name, purpose, bytes, created, content) "
@@ -80,9 +92,7 @@ void DataStore::insert_file(const StoredFile& file, std::string_view content) {
 void DataStore::add_file(const StoredFile& file, std::string_view content) {
   const std::lock_guard lock(mutex_);
   Transaction transaction(database_);
-  Statement used(database_,
-                 "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
-  const int64_t bytes = used.next() ? used.number(0) : 0;
+  const int64_t bytes = used_bytes();
   if (bytes + static_cast<int64_t>(content.size()) > options_.bytes_max) {
     throw Error(ErrorCode::kLimit,
                 fmt::format("the server keeps {} bytes of files and results, and may keep {}; "

@@ -48,12 +48,16 @@ struct BatchResult {
 class DataStore {
  public:
   struct Options {
-    int64_t bytes_max = int64_t{16} << 30;  // of all files and results
+    int64_t bytes_max = int64_t{16} << 30;         // of all files and results
+    int64_t batch_bytes_max = int64_t{256} << 20;  // of the results of one batch
   };
 
   // Makes the folder and what is in it where it is not there. Throws what Database throws.
   explicit DataStore(const Path& folder) : DataStore(folder, Options()) {}
   DataStore(const Path& folder, const Options& options);
+
+  const Options& options() const { return options_; }
+  bool has_room_for(int64_t bytes);
 
   // Throws kLimit where there is no room for it.
   void add_file(const StoredFile& file, std::string_view content);
@@ -85,6 +89,7 @@ class DataStore {
   void finish_batch(const StoredBatch& batch, const std::vector<NewFile>& files);
 
  private:
+  int64_t used_bytes();
   void insert_file(const StoredFile& file, std::string_view content);
   void insert_batch(const StoredBatch& batch);
 

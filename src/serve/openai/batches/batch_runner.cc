@@ -86,7 +86,7 @@ struct BatchRunner::Inbox {
 
 class BatchRunner::Run {
  public:
-  enum class End { kDone, kCancelled, kExpired, kStopping };
+  enum class End { kDone, kCancelled, kExpired, kFull, kStopping };
 
   Run(BatchRunner& runner, const StoredBatch& batch, std::string content)
       : runner_(runner),
@@ -96,7 +96,10 @@ class BatchRunner::Run {
         content_(std::move(content)),
         lines_(split_lines(content_)) {
     std::set<int64_t> known;
-    for (const BatchResult& result : runner_.data_.results(batch_.id)) known.insert(result.line);
+    for (const BatchResult& result : runner_.data_.results(batch_.id)) {
+      known.insert(result.line);
+      bytes_ += static_cast<int64_t>(result.text.size());
+    }
     for (size_t line = 0; line < lines_.size(); ++line) {
       if (known.count(static_cast<int64_t>(line)) == 0) waiting_.push_back({line, {}});
     }
@@ -122,7 +125,7 @@ class BatchRunner::Run {
         answered.swap(inbox.answered);
         woken = std::exchange(inbox.woken, false);
       }
-      keep(answered);
+      if (!keep(answered)) return End::kFull;
       if (woken && runner_.data_.find_batch(batch_.holder, batch_.id)->status == "cancelling") {
         return End::kCancelled;
       }
@@ -132,12 +135,11 @@ class BatchRunner::Run {
   }
 
   // Those that were never answered.
-  std::vector<BatchResult> expired() const {
+  std::vector<BatchResult> unanswered(const char* code, const char* message) const {
     std::vector<BatchResult> results;
     const auto add = [&](size_t line) {
       results.push_back(failed_without_response(
-          line, read_batch_line(lines_[line], endpoint_).custom_id, "batch_expired",
-          "the batch was not done within its completion window"));
+          line, read_batch_line(lines_[line], endpoint_).custom_id, code, message));
     };
     for (const auto& [line, asked] : underway_) add(line);
     for (const Waiting& waiting : waiting_) add(waiting.line);
@@ -193,17 +195,18 @@ class BatchRunner::Run {
         });
   }
 
-  void keep(const std::vector<Answered>& answered) {
+  // False, and nothing is kept, where the results would have more bytes than they may.
+  bool keep(const std::vector<Answered>& answered) {
     std::vector<BatchResult> results;
     for (const Answered& each : answered) {
       const auto asked = underway_.find(each.line);
       const std::string& id = each.request_id;
       // Of an earlier run?
       if (asked == underway_.end() || asked->second->request().id != id) continue;
-      underway_.erase(asked);
       if (const auto seconds = retry_seconds(each.response)) {
         const auto wait = std::chrono::milliseconds(static_cast<int64_t>(*seconds * 1e3));
         waiting_.push_back({each.line, Clock::now() + wait});
+        underway_.erase(asked);
         continue;
       }
       const std::string custom_id = read_batch_line(lines_[each.line], endpoint_).custom_id;
@@ -214,7 +217,18 @@ class BatchRunner::Run {
       results.push_back({static_cast<int64_t>(each.line), each.response.status != 200,
                          json_text(outcome(custom_id, std::move(response), nullptr))});
     }
-    if (!results.empty()) runner_.data_.add_results(batch_.id, results);
+    if (results.empty()) return true;
+    int64_t more = 0;
+    for (const BatchResult& result : results) more += static_cast<int64_t>(result.text.size());
+    // At the end they are copied into files.
+    DataStore& data = runner_.data_;
+    if (bytes_ + more > data.options().batch_bytes_max || !data.has_room_for(bytes_ + 2 * more)) {
+      return false;
+    }
+    bytes_ += more;
+    data.add_results(batch_.id, results);
+    for (const BatchResult& result : results) underway_.erase(static_cast<size_t>(result.line));
+    return true;
   }
 
   BatchRunner& runner_;
@@ -223,6 +237,7 @@ class BatchRunner::Run {
   const int64_t expires_;
   const std::string content_;
   const std::vector<std::string_view> lines_;
+  int64_t bytes_ = 0;  // of the results
   std::deque<Waiting> waiting_;
   std::map<size_t, std::shared_ptr<DetachedExchange>> underway_;
 };
@@ -289,7 +304,14 @@ void BatchRunner::work_on(StoredBatch batch) {
   switch (run.run()) {
     case Run::End::kDone: return finish(std::move(batch), "completed", "completed_at");
     case Run::End::kExpired:
-      return finish(std::move(batch), "expired", "expired_at", run.expired());
+      return finish(
+          std::move(batch), "expired", "expired_at",
+          run.unanswered("batch_expired", "the batch was not done within its completion window"));
+    case Run::End::kFull:
+      return finish(std::move(batch), "completed", "completed_at",
+                    run.unanswered("storage_full",
+                                   "the results of the batch, or all that the server keeps, have "
+                                   "as many bytes as they may; split it, or delete files"));
     case Run::End::kCancelled:
     case Run::End::kStopping: return;
   }

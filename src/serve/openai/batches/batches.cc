@@ -92,6 +92,10 @@ void create_batch(const Call& call) {
     const auto file = data.find_file(call.holder(), batch.document["input_file_id"]);
     if (!file) fields.refuse("input_file_id", "is the id of no file that is kept here");
     if (file->purpose != "batch") fields.refuse("input_file_id", "is no file for batches");
+    if (!data.has_room_for(1)) {
+      throw Refusal(413, "the server keeps as many bytes as it may; delete files", "input_file_id",
+                    "storage_full");
+    }
     data.add_batch(batch);
     call.parts.batches->wake();
     return HttpResponse{.body = json_text(batch.document)};

@@ -185,6 +185,29 @@ TEST_F(BatchesTest, AreCancelled) {
   EXPECT_EQ(connect().request("DELETE", "/v1/files/" + file).status, 200);
 }
 
+// What comes after that is an error, each in a line of its own.
+TEST_F(BatchesTest, EndWhereTheirResultsHaveTooManyBytes) {
+  service_.reset();
+  data_.reset();
+  data_ = std::make_unique<DataStore>(folder_.path() / "data",
+                                      DataStore::Options{.batch_bytes_max = 4000});
+  options_.data = data_.get();
+  service_.emplace(*registry_, options_);
+  std::string input;
+  for (int i = 0; i < 30; ++i) input += line(std::to_string(i), chat("x", {{"max_tokens", 2}}));
+  const OrderedJson done = wait_for(begin(upload(input)));
+  EXPECT_EQ(done["status"], "completed");
+  auto output = lines_of(done["output_file_id"]);
+  auto errors = lines_of(done["error_file_id"]);
+  EXPECT_GT(output.size(), 0u);
+  EXPECT_EQ(output.size() + errors.size(), 30u);
+  for (auto& [id, error] : errors) {
+    EXPECT_EQ(error["error"]["code"], "storage_full");
+    EXPECT_EQ(output.count(id), 0u);
+  }
+  EXPECT_TRUE(wait_until([&] { return service_->texts() == 0; }));
+}
+
 // Requests that clients wait for do not wait for a batch, and a batch waits where it must.
 TEST_F(BatchesTest, StandBehindClientsAndGoOnAfterAnEnd) {
   std::string input;
