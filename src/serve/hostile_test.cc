@@ -163,10 +163,97 @@ std::vector<HostileField> fields_of_responses() {
   return all;
 }
 
+std::vector<HostileField> fields_of_anthropic() {
+  const char* path = "/v1/messages";
+  const std::string messages = R"("messages":[{"role":"user","content":"a"}])";
+  const std::string base = R"("max_tokens":2,)" + messages;
+  std::vector<HostileField> all;
+  for (const char* name :
+       {"top_k", "tools", "tool_choice", "thinking", "service_tier", "unheard_of"}) {
+    all.push_back(beside(path, base, name));
+  }
+  for (const char* name : {"temperature", "top_p"}) {
+    all.push_back(beside(path, base, name, {"fraction"}));
+  }
+  all.push_back(beside(path, messages, "max_tokens"));
+  all.push_back(beside(path, base, "stream", {"boolean"}));
+  all.push_back(beside(path, base, "system", kText));
+  all.push_back(beside(path, base, "stop_sequences", {"text"}));
+  all.push_back(beside(path, "\"max_tokens\":2", "messages"));
+  const auto add = [&](const std::string& fields, const char* param, Names fine = {}) {
+    all.push_back({path, R"({"max_tokens":2,)" + fields + "}", param, std::move(fine)});
+  };
+  add(R"("messages":[{"role":@,"content":"a"}])", "messages[0].role");
+  add(R"("messages":[{"role":"user","content":@}])", "messages[0].content", kText);
+  add(R"("messages":[{"role":"user","content":[{"type":@,"text":"a"}]}])",
+      "messages[0].content[0].type");
+  add(R"("messages":[{"role":"user","content":[{"type":"text","text":@}]}])",
+      "messages[0].content[0].text", kText);
+  add(R"("messages":[{"role":"assistant","content":[)"
+      R"({"type":"tool_use","id":"b","name":"c","input":@}]}])",
+      "messages[0].content[0].input", {"object"});
+  add(R"("messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":@}]}])",
+      "messages[0].content[0].tool_use_id", kText);
+  add(messages + R"(,"tools":[{"name":@,"input_schema":{}}])", "tools[0].name", {"text"});
+  add(messages + R"(,"tools":[{"name":"f","input_schema":@}])", "tools[0].input_schema",
+      {"object"});
+  all.push_back(beside("/v1/messages/count_tokens", R"("system":"a")", "messages"));
+  return all;
+}
+
+std::vector<HostileField> fields_of_ollama() {
+  std::vector<HostileField> all;
+  const auto option = [&](const char* name, Names fine = {}) {
+    all.push_back({"/api/chat",
+                   std::string("{") + kMessages +
+                       R"(,"stream":false,"options":{"num_predict":2,")" + name + "\":@}}",
+                   std::string("options.") + name, std::move(fine)});
+  };
+  for (const char* name : {"top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty",
+                           "frequency_penalty", "temperature"}) {
+    option(name, {"fraction"});
+  }
+  option("top_k");
+  option("repeat_last_n");
+  option("num_ctx");
+  option("stop", {"text"});
+  option("unheard_of");
+  option("seed", {"negative"});
+  for (const char* name : {"options", "tools", "unheard_of"}) {
+    all.push_back(beside("/api/chat", kMessages, name));
+  }
+  all.push_back(beside("/api/chat", kMessages, "format", {"empty text", "object"}));
+  all.push_back(beside("/api/chat", kMessages, "stream", {"boolean"}));
+  all.push_back(beside("/api/chat", "\"stream\":false", "messages"));
+  const auto message = [&](const char* fields, const char* param, Names fine = {}) {
+    all.push_back(
+        {"/api/chat", std::string("{\"messages\":[{") + fields + "}]}", param, std::move(fine)});
+  };
+  message(R"("role":@,"content":"a")", "messages[0].role");
+  message(R"("role":"user","content":@)", "messages[0].content", kText);
+  message(R"("role":"user","content":"a","images":@)", "messages[0].images");
+  message(R"("role":"assistant","tool_calls":[{"function":{"name":"f","arguments":@}}])",
+          "messages[0].tool_calls[0].function.arguments", {"object"});
+  const char* generate = "/api/generate";
+  all.push_back(beside(generate, "\"stream\":false", "prompt", kText));
+  for (const char* name : {"suffix", "template"}) {
+    all.push_back(beside(generate, kPrompt, name, {"empty text"}));
+  }
+  all.push_back(beside(generate, kPrompt, "raw", {"boolean"}));
+  all.push_back(beside(generate, kPrompt, "system", kText));
+  all.push_back(beside(generate, kPrompt, "context"));
+  all.push_back(beside("/api/embed", "\"truncate\":true", "input", kText));
+  all.push_back(beside("/api/embed", R"("input":"a")", "dimensions"));
+  all.push_back(beside("/api/show", R"("model":"tiny")", "verbose", {"boolean"}));
+  return all;
+}
+
 std::vector<HostileField> hostile_fields() {
   std::vector<HostileField> all = fields_of_chat();
   for (HostileField& field : fields_of_responses()) all.push_back(std::move(field));
   for (HostileField& field : fields_of_the_others()) all.push_back(std::move(field));
+  for (HostileField& field : fields_of_anthropic()) all.push_back(std::move(field));
+  for (HostileField& field : fields_of_ollama()) all.push_back(std::move(field));
   return all;
 }
 
@@ -183,10 +270,18 @@ class HostileTest : public testing::ServiceTest {
         << what << ": " << response.status << " " << response.body.substr(0, 300);
     const OrderedJson body = OrderedJson::parse(response.body, nullptr, false);
     ASSERT_TRUE(body.is_object()) << what;
-    EXPECT_TRUE(body["error"]["param"].is_string() &&
-                body["error"]["param"].get<std::string>().starts_with(field.param))
-        << what << ": " << response.body.substr(0, 300);
+    EXPECT_TRUE(names(field, body)) << what << ": " << response.body.substr(0, 300);
     EXPECT_LT(response.body.size(), 1000u) << what;
+  }
+
+  // Only OpenAI's form of errors has a field for it.
+  static bool names(const HostileField& field, const OrderedJson& body) {
+    const OrderedJson& error = body["error"];
+    if (error.is_string() || body.contains("type")) {
+      const std::string message = error.is_string() ? error : error["message"];
+      return message.find("'" + field.param) != std::string::npos;
+    }
+    return error["param"].is_string() && error["param"].get<std::string>().starts_with(field.param);
   }
 
   std::optional<testing::HttpClient> client_;

@@ -17,6 +17,7 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr size_t kPipelinedMax = size_t{64} << 10;  // read ahead while a request is answered
+constexpr size_t kBodyBuffer = size_t{64} << 10;
 constexpr size_t kLingerMax = size_t{64} << 20;
 constexpr std::chrono::milliseconds kLinger{2000};
 constexpr size_t kDrained = size_t{16} << 10;
@@ -234,21 +235,32 @@ void Connection::next_request() {
 void Connection::read() {
   if (reading_ || phase_ == Phase::kClosed) return;
   reading_ = true;
-  transport_->read_some(asio::buffer(read_buffer_),
-                        [self = shared_from_this()](const Transport::Error& error, size_t count) {
+  // Bodies may be large; connections that wait are many.
+  const bool is_body = phase_ == Phase::kBody && read_was_full_;
+  if (is_body) {
+    body_buffer_.resize(kBodyBuffer);
+  } else {
+    std::vector<char>().swap(body_buffer_);
+  }
+  const asio::mutable_buffer into =
+      is_body ? asio::buffer(body_buffer_) : asio::buffer(read_buffer_);
+  transport_->read_some(into,
+                        [self = shared_from_this(), data = static_cast<const char*>(into.data())](
+                            const Transport::Error& error, size_t count) {
                           self->reading_ = false;
-                          self->on_read(error, count);
+                          self->on_read(error, {data, count});
                         });
 }
 
-void Connection::on_read(const Transport::Error& error, size_t count) {
+void Connection::on_read(const Transport::Error& error, std::string_view bytes) {
   if (phase_ == Phase::kClosed) return;
   if (error) return close_in_strand();
   if (phase_ == Phase::kLingering) {
-    lingered_ += count;
+    lingered_ += bytes.size();
     return lingered_ > kLingerMax ? close_in_strand() : read();
   }
-  pending_.append(read_buffer_.data(), count);
+  read_was_full_ = bytes.size() >= read_buffer_.size();
+  pending_.append(bytes);
   if (phase_ != Phase::kBusy) return parse();
   // The next request may come already; while there is room, the client's leaving is noticed.
   if (pending_.size() < kPipelinedMax) read();

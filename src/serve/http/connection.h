@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "serve/http/server.h"
 #include "serve/http/transport.h"
@@ -64,7 +65,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   void next_request();
   void read();
-  void on_read(const Transport::Error& error, size_t count);
+  void on_read(const Transport::Error& error, std::string_view bytes);
   void linger();
   void parse();
   void begin_body();
@@ -97,6 +98,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Phase phase_ = Phase::kHandshake;
   std::array<char, 4096> read_buffer_;
+  std::vector<char> body_buffer_;  // while a body comes faster than the other holds
+  bool read_was_full_ = false;
   bool reading_ = false;
   std::string pending_;  // read, but not parsed
   std::optional<Parser> parser_;

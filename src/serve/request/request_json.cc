@@ -3,11 +3,13 @@
 #include <fmt/core.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "serve/request/long_strings.h"
 #include "serve/request/refusal.h"
 #include "text/utf8.h"
 
@@ -27,7 +29,9 @@ class Builder {
   using string_t = OrderedJson::string_t;
   using binary_t = OrderedJson::binary_t;
 
-  explicit Builder(const RequestJsonLimits& limits) : limits_(limits) {}
+  // `shortened`: what the text was made of; null: itself.
+  Builder(const RequestJsonLimits& limits, ShortenedJson* shortened)
+      : limits_(limits), shortened_(shortened) {}
 
   OrderedJson take() { return std::move(root_); }
 
@@ -36,7 +40,10 @@ class Builder {
   bool number_integer(number_integer_t value) { return add(value); }
   bool number_unsigned(number_unsigned_t value) { return add(value); }
   bool number_float(number_float_t value, const string_t&) { return add(value); }
-  bool string(string_t& value) { return add(std::move(value)); }
+  bool string(string_t& value) {
+    take_long(value);
+    return add(std::move(value));
+  }
   bool binary(binary_t&) { return false; }
   bool start_object(size_t) { return open(OrderedJson::object()); }
   bool start_array(size_t) { return open(OrderedJson::array()); }
@@ -51,6 +58,12 @@ class Builder {
     std::unordered_set<std::string> keys;  // once there are many
   };
 
+  // Every string is told in its turn.
+  void take_long(string_t& value) {
+    if (shortened_ == nullptr) return;
+    const auto found = shortened_->strings.find(strings_++);
+    if (found != shortened_->strings.end()) value = std::move(found->second);
+  }
   bool add(OrderedJson value) {
     place(std::move(value));
     return true;
@@ -64,12 +77,16 @@ class Builder {
   bool has_key(Level& level, const std::string& name);
   std::string path() const;
   [[noreturn]] void refuse(const std::string& message) const {
-    throw Refusal(400, message, path(), "invalid_json");
+    const std::string where = path();
+    throw Refusal(400, where.empty() ? message : fmt::format("'{}': {}", where, message), where,
+                  "invalid_json");
   }
 
   const RequestJsonLimits limits_;
   OrderedJson root_;
   std::vector<Level> levels_;
+  ShortenedJson* const shortened_;
+  size_t strings_ = 0;
   size_t values_ = 0;
 };
 
@@ -132,6 +149,7 @@ bool Builder::has_key(Level& level, const std::string& name) {
 }
 
 bool Builder::key(string_t& name) {
+  take_long(name);
   Level& level = levels_.back();
   const bool twice = has_key(level, name);
   auto& members = level.value->get_ref<OrderedJson::object_t&>();
@@ -151,6 +169,7 @@ bool Builder::parse_error(size_t position, const std::string&,
   // "[json.exception.parse_error.101] parse error at line 1, column 2: WHAT"
   if (const size_t at = message.find(": "); at != std::string::npos) message.erase(0, at + 2);
   if (message.size() > 200) message = message.substr(0, 200) + "...";
+  if (shortened_ != nullptr) position = shortened_->original_position(position);
   refuse(fmt::format("the body is no valid JSON at byte {}: {}", position,
                      replace_invalid_utf8(message)));
 }
@@ -158,8 +177,14 @@ bool Builder::parse_error(size_t position, const std::string&,
 }  // namespace
 
 OrderedJson parse_request_json(std::string_view text, const RequestJsonLimits& limits) {
-  Builder builder(limits);
+  std::optional<ShortenedJson> shortened = shorten_strings(text, limits.long_string);
+  Builder builder(limits, shortened ? &*shortened : nullptr);
+  if (shortened) text = shortened->text;
   OrderedJson::sax_parse(text.begin(), text.end(), &builder);
+  // The parser has found what is wrong; or else it is not wrong enough for it.
+  if (shortened && shortened->is_broken) {
+    throw Refusal(400, "the body is no valid JSON: a string in it is broken", {}, "invalid_json");
+  }
   return builder.take();
 }
 

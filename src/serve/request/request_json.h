@@ -13,6 +13,7 @@ struct RequestJsonLimits {
   size_t depth_max = 64;        // of nested lists and objects
   size_t keys_max = 4096;       // of one object
   size_t values_max = 1 << 20;  // in all
+  size_t long_string = 1024;    // bytes; longer ones are not read byte by byte
 };
 
 // Throws Refusal(400), with the path of the field that was being read, for text that is no JSON,

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const minim::OrderedJson value =
-        minim::serve::parse_request_json(text, {.depth_max = 16, .keys_max = 32});
+        minim::serve::parse_request_json(text, {.depth_max = 16, .keys_max = 32, .long_string = 3});
     MINIM_CHECK(value == minim::OrderedJson::parse(text));
   } catch (const minim::serve::Refusal& refusal) {
     MINIM_CHECK(refusal.status() == 400);
