@@ -24,6 +24,7 @@ Action add_chat(CLI::App& app);
 Action add_embed(CLI::App& app);
 Action add_rerank(CLI::App& app);
 Action add_serve(CLI::App& app);
+Action add_top(CLI::App& app);
 Action add_inspect(CLI::App& app);
 Action add_convert(CLI::App& app);
 Action add_quantize(CLI::App& app);

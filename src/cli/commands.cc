@@ -9,6 +9,7 @@ std::span<const Command> commands() {
       {"embed", "Turn texts into vectors", add_embed},
       {"rerank", "Order documents by how well they suit a query", add_rerank},
       {"serve", "Serve models to other programs over HTTP", add_serve},
+      {"top", "Watch a running server", add_top},
       {"inspect", "Show what is in a model file", add_inspect},
       {"convert", "Convert a model to GGUF", add_convert},
       {"quantize", "Store a model's weights in fewer bits", add_quantize},
