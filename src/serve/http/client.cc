@@ -259,12 +259,9 @@ HttpResponse fetch_http(const HttpClientRequest& request) {
   while (!parser.is_done()) {
     const size_t count = stream.read(bytes, sizeof(bytes));
     if (count == 0) {
-      // To the parser, an answer without a line would be a whole one.
-      const bool is_empty = !parser.got_some();
-      parser.put_eof(error);
-      if (is_empty || error || !parser.is_done()) {
-        fail(request.url, "the answer broke off, or is no HTTP");
-      }
+      // The end of an answer that has not begun is nothing to ask the parser about.
+      if (parser.got_some()) parser.put_eof(error);
+      if (error || !parser.is_done()) fail(request.url, "the answer broke off, or is no HTTP");
       break;
     }
     pending.append(bytes, count);
