@@ -57,12 +57,4 @@ void GradientSums::finish() {
   ranks_.finish_sums();
 }
 
-double GradientSums::bytes() const {
-  int64_t count = 0;
-  for (const auto& ranges : layers_) {
-    for (const Range& range : ranges) count += range.count;
-  }
-  return static_cast<double>(count) * sizeof(float);
-}
-
 }  // namespace minim::train

@@ -18,8 +18,6 @@ class GradientSums {
   void start_layer(int layer);
   // Adds up the rest and returns when everything is.
   void finish();
-  // Of a step, given and taken by each rank: what is added up.
-  double bytes() const;
 
  private:
   struct Range {

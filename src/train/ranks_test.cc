@@ -164,7 +164,6 @@ TEST(RanksTest, EveryGradientIsAddedUpOnce) {
     EXPECT_GT(ranks.begun, in_layers);
     EXPECT_GE(ranks.begun, parameters.parameter_count());
     EXPECT_LE(ranks.begun, parameters.value_count());
-    EXPECT_EQ(sums.bytes(), 4.0 * static_cast<double>(ranks.begun));
   }
 }
 
