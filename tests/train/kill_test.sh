@@ -37,8 +37,8 @@ while ((killed < kills)); do
     "${train[@]}" >/dev/null 2>log &
     pid=$!
     # Anywhere in the time that a whole run takes.
-    printf -v pause '0.%06d' $((RANDOM * took / 32768 % 1000000))
-    sleep "$pause"
+    pause=$((RANDOM * took / 32768))
+    sleep "$((pause / 1000000)).$(printf '%06d' $((pause % 1000000)))"
     if kill -KILL "$pid" 2>/dev/null; then killed=$((killed + 1)); fi
     wait "$pid" 2>/dev/null || true
     [[ ! -s log ]] || { cat log >&2; exit 1; }

@@ -180,6 +180,7 @@ std::vector<std::shared_ptr<Connection>> HttpServer::Impl::connections() const {
 HttpServerCounts HttpServer::Impl::counts() const {
   const std::lock_guard lock(mutex_);
   return {.connections = static_cast<int64_t>(connections_.size()),
+          .waiting = static_cast<int64_t>(shared_.waiting.size()),
           .exchanges = shared_.exchanges.load(),
           .accepted = accepted_,
           .refused = refused_};

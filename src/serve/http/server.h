@@ -43,6 +43,7 @@ struct HttpHooks {
 
 struct HttpServerCounts {
   int64_t connections = 0;  // open now
+  int64_t waiting = 0;      // of these, whose next request is not whole yet
   int64_t exchanges = 0;    // requests that are being answered
   int64_t accepted = 0;     // connections so far
   int64_t refused = 0;      // of these, closed for there being too many

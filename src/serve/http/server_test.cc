@@ -56,6 +56,15 @@ class HttpServerTest : public ::testing::Test {
   }
   HttpClient connect() { return HttpClient(server_->port()); }
 
+  // A client has its answer a little before the server waits for its next request.
+  void wait_for_waiting(int64_t count) {
+    const auto until = std::chrono::steady_clock::now() + 60s;
+    while (server_->counts().waiting != count && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(1ms);
+    }
+    EXPECT_EQ(server_->counts().waiting, count);
+  }
+
   static void echo(const std::shared_ptr<Exchange>& exchange) {
     const HttpRequest& request = exchange->request();
     exchange->respond(
@@ -287,9 +296,11 @@ TEST_F(HttpServerTest, TheOldestThatWaitsMakesRoom) {
   slow.send("GET / HT");
   HttpClient idle = connect();
   EXPECT_EQ(idle.get("/").body, "here");
+  wait_for_waiting(2);
   HttpClient next = connect();
   EXPECT_EQ(next.get("/").body, "here");
   EXPECT_TRUE(slow.closed());
+  wait_for_waiting(2);
   HttpClient last = connect();
   EXPECT_EQ(last.get("/").body, "here");
   EXPECT_TRUE(idle.closed());

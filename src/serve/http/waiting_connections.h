@@ -39,8 +39,13 @@ class WaitingConnections {
     return nullptr;
   }
 
+  size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size();
+  }
+
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<uint64_t, std::weak_ptr<Connection>> waiting_;
   uint64_t last_ = 0;
 };

@@ -134,7 +134,7 @@ TEST_F(PrepareTest, ShapesComeFromKeysPresetsOrFiles) {
   write_random_model(context_, small, folder_.path() / "m.gguf", {.type = DataType::kF32});
   Recipe from = recipe();
   from.model = ModelRecipe{.from = "m.gguf"};
-  from.lines["model.from"] = 1;
+  from.places["model.from"] = "r.yaml:1";
   EXPECT_EQ(model_config(from, 300).vocabulary_size, 400);
   try {
     model_config(from, 401);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
@@ -13,14 +14,20 @@
 namespace minim::train {
 namespace {
 
+constexpr size_t kRecipeBytesMax = size_t{2} << 20;
+
 class RecipeReader {
  public:
   explicit RecipeReader(Recipe& recipe) : recipe_(recipe) {}
 
-  void read(const YamlNode& root, const RecipePlace& place) {
+  // `depth`: how many recipes build on this one.
+  void read(const YamlNode& root, const RecipePlace& place, int depth = 0) {
     if (root.kind == YamlNode::Kind::kNull) return;
     require_map(root, "the recipe", place);
-    for (const auto& [name, node] : root.entries) read_section(name, node, place);
+    if (const YamlNode* base = root.find("base")) read_base(*base, place, depth);
+    for (const auto& [name, node] : root.entries) {
+      if (name != "base") read_section(name, node, place);
+    }
   }
 
   // "training.steps" and its value.
@@ -62,7 +69,27 @@ class RecipeReader {
   }
 
   void note(const std::string& path, const RecipePlace& place, int line) {
-    recipe_.lines[path] = place.is_setting ? 0 : line;
+    recipe_.places[path] = place.is_setting ? "--set " + path : place.at(line);
+  }
+
+  // Paths of inputs are relative to the folder of the recipe, hence the same one for both.
+  void read_base(const YamlNode& node, const RecipePlace& place, int depth) {
+    constexpr int kDepthMax = 16;
+    const std::string where = place.at(node.line);
+    if (node.kind != YamlNode::Kind::kScalar || Path(node.scalar).filename() != node.scalar ||
+        node.scalar.empty()) {
+      throw_bad_recipe(where, "base is no name of a recipe in the same folder");
+    }
+    if (depth >= kDepthMax) {
+      throw_bad_recipe(where, fmt::format("base is the {}th in a row; does '{}' build on itself?",
+                                          kDepthMax + 1, node.scalar));
+    }
+    const Path path = recipe_.folder / node.scalar;
+    if (!std::filesystem::is_regular_file(path)) {
+      throw_bad_recipe(where, fmt::format("base: there is no file '{}'", path.string()));
+    }
+    const std::string origin = path.string();
+    read(parse_yaml(read_file(path, kRecipeBytesMax), origin), {origin, false}, depth + 1);
   }
 
   void read_section(const std::string& name, const YamlNode& node, const RecipePlace& place) {
@@ -121,13 +148,25 @@ class RecipeReader {
     if (node.kind != YamlNode::Kind::kList) {
       throw_bad_recipe(place.at(node.line), "data.sources is no list; begin each source with '-'");
     }
-    recipe_.data.sources.clear();
+    auto& sources = recipe_.data.sources;
+    if (place.is_setting) sources.clear();
+    // One of a name that the base has changes the keys of that one.
+    const size_t of_base = sources.size();
     note("data.sources", place, node.line);
     for (size_t i = 0; i < node.items.size(); ++i) {
-      const std::string path = fmt::format("data.sources.{}", i);
-      require_map(node.items[i], path, place);
-      note(path, place, node.items[i].line);
-      read_keys(node.items[i], path, place, recipe_.data.sources.emplace_back());
+      const YamlNode& item = node.items[i];
+      require_map(item, fmt::format("data.sources.{}", i), place);
+      const YamlNode* name = item.find("name");
+      const auto end = sources.begin() + static_cast<std::ptrdiff_t>(of_base);
+      const auto found = std::find_if(sources.begin(), end, [&](const SourceRecipe& source) {
+        return name != nullptr && name->scalar == source.name;
+      });
+      const size_t index =
+          found == end ? sources.size() : static_cast<size_t>(found - sources.begin());
+      if (index == sources.size()) sources.emplace_back();
+      const std::string path = fmt::format("data.sources.{}", index);
+      note(path, place, item.line);
+      read_keys(item, path, place, sources[index]);
     }
   }
 
@@ -229,9 +268,8 @@ void list_keys(const std::string& path, std::vector<RecipeKeyHelp>& keys) {
 }  // namespace
 
 std::string Recipe::where(const std::string& key) const {
-  const auto found = lines.find(key);
-  if (found == lines.end()) return origin;
-  return found->second == 0 ? "--set " + key : fmt::format("{}:{}", origin, found->second);
+  const auto found = places.find(key);
+  return found == places.end() ? origin : found->second;
 }
 
 Path Recipe::resolve(const std::string& path) const {
@@ -253,14 +291,15 @@ Recipe parse_recipe(const std::string& text, const std::string& origin, const Pa
 
 Recipe load_recipe(const Path& path, std::span<const std::string> settings) {
   Recipe recipe =
-      parse_recipe(read_file(path, size_t{2} << 20), path.string(), path.parent_path(), settings);
+      parse_recipe(read_file(path, kRecipeBytesMax), path.string(), path.parent_path(), settings);
   if (recipe.output.name.empty()) recipe.output.name = path.stem().string();
   if (recipe.output.folder.empty()) recipe.output.folder = "runs/" + recipe.output.name;
   return recipe;
 }
 
 std::vector<RecipeKeyHelp> recipe_keys() {
-  std::vector<RecipeKeyHelp> keys;
+  std::vector<RecipeKeyHelp> keys = {
+      {"base", "text", "", "a recipe in the same folder, all of which this one begins with"}};
   list_keys<ModelRecipe>("model", keys);
   list_keys<TokenizerRecipe>("tokenizer", keys);
   list_keys<DataRecipe>("data", keys);

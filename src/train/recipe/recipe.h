@@ -134,12 +134,12 @@ struct Recipe {
   DistillationRecipe distillation;
   OutputRecipe output;
 
-  std::string origin;                // the file that it was read from
-  Path folder;                       // of that file: where relative paths of inputs begin
-  std::map<std::string, int> lines;  // of every key that was set in the file: "training.steps"
+  std::string origin;  // the file that it was read from
+  Path folder;         // of that file: where relative paths of inputs begin
+  // Of every key that was set, as "training.steps": "recipe.yaml:12", or "--set training.steps".
+  std::map<std::string, std::string> places;
 
-  // Where `key` was set: "recipe.yaml:12", or "--set training.steps", or the recipe's name where it
-  // was not.
+  // Where `key` was set; the recipe's name where it was not.
   std::string where(const std::string& key) const;
   // A relative path of an input as one that can be opened.
   Path resolve(const std::string& path) const;
@@ -147,9 +147,10 @@ struct Recipe {
 
 // Reads and checks a recipe. `settings`: "section.key=value", as if it stood in the recipe; a
 // source is "data.sources.NAME.key" or "data.sources.0.key". In every text, ${NAME} is a variable
-// of the environment and ${NAME:-word} the same with a default. Throws kNotFound, kFormat for what
-// is no YAML, and kInvalidArgument with the line for an unknown key (suggesting the nearest), a
-// wrong type, a value out of bounds, or keys that contradict each other.
+// of the environment and ${NAME:-word} the same with a default. A recipe with `base: NAME` begins
+// with all that the recipe NAME in its folder says, and changes it. Throws kNotFound, kFormat for
+// what is no YAML, and kInvalidArgument with the line for an unknown key (suggesting the nearest),
+// a wrong type, a value out of bounds, or keys that contradict each other.
 Recipe load_recipe(const Path& path, std::span<const std::string> settings = {});
 Recipe parse_recipe(const std::string& text, const std::string& origin, const Path& folder,
                     std::span<const std::string> settings = {});

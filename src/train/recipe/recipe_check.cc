@@ -214,7 +214,7 @@ void check_training(const Recipe& recipe) {
 
 void check_distillation(const Recipe& recipe) {
   const DistillationRecipe& distillation = recipe.distillation;
-  const bool any = recipe.lines.count("distillation") > 0;
+  const bool any = recipe.places.count("distillation") > 0;
   if (!any) return;
   if (distillation.teacher.empty()) {
     refuse(recipe, "distillation", "has no teacher");

@@ -275,5 +275,74 @@ TEST(Recipe, FilesAreLookedForBesideTheRecipe) {
   EXPECT_THROW(load_recipe(folder.path() / "none.yaml"), Error);
 }
 
+class RecipeBaseTest : public ::testing::Test {
+ protected:
+  void SetUp() override { write("small.yaml", kSmall); }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_.path() / name) << text;
+  }
+  Recipe load(const std::string& name, const std::vector<std::string>& settings = {}) {
+    return load_recipe(folder_.path() / name, settings);
+  }
+  // Without the folder's name.
+  std::string refusal(const std::string& name) {
+    try {
+      load(name);
+    } catch (const Error& error) {
+      std::string text = error.what();
+      const std::string folder = folder_.path().string() + "/";
+      for (size_t at = 0; (at = text.find(folder)) != std::string::npos;) {
+        text.erase(at, folder.size());
+      }
+      return text;
+    }
+    return "accepted";
+  }
+
+  minim::testing::TemporaryFolder folder_;
+};
+
+TEST_F(RecipeBaseTest, ChangesWhatAnotherSays) {
+  write("more.yaml",
+        "training: {steps: 20}\nbase: small.yaml\ndata:\n  sources:\n"
+        "    - {name: stories, weight: 2}\n    - {name: books, files: b.txt, weight: 1}\n");
+  write("most.yaml", "base: more.yaml\ndata: {sources: [{name: books, weight: 3}]}\n");
+  const Recipe made = load("most.yaml", {"training.warmup_steps=3"});
+  EXPECT_EQ(made.model.layers, 2);
+  EXPECT_EQ(made.training.steps, 20);
+  EXPECT_EQ(made.training.warmup_steps, 3);
+  ASSERT_EQ(made.data.sources.size(), 2);
+  EXPECT_EQ(made.data.sources[0].files, std::vector<std::string>{"a.txt"});
+  EXPECT_EQ(made.data.sources[0].weight, 2);
+  EXPECT_EQ(made.data.sources[1].weight, 3);
+  EXPECT_EQ(made.output.name, "most");
+  const auto place = [&](const char* key) { return Path(made.where(key)).filename().string(); };
+  EXPECT_EQ(place("model.layers"), "small.yaml:2");
+  EXPECT_EQ(place("training.steps"), "more.yaml:1");
+  EXPECT_EQ(place("data.sources.1.files"), "more.yaml:6");
+  EXPECT_EQ(place("data.sources.1.weight"), "most.yaml:2");
+  EXPECT_EQ(made.where("training.warmup_steps"), "--set training.warmup_steps");
+  // What a run's log keeps of it stands alone.
+  EXPECT_EQ(format_recipe(parse(format_recipe(made))), format_recipe(made));
+}
+
+TEST_F(RecipeBaseTest, RefusesWhatIsNoBase) {
+  write("itself.yaml", "base: itself.yaml\n");
+  EXPECT_EQ(
+      refusal("itself.yaml"),
+      "recipe: itself.yaml:1: base is the 17th in a row; does 'itself.yaml' build on itself?");
+  write("absent.yaml", "\nbase: none.yaml\n");
+  EXPECT_EQ(refusal("absent.yaml"), "recipe: absent.yaml:2: base: there is no file 'none.yaml'");
+  for (const char* base : {"../small.yaml", "[small.yaml]", "\"\"", "{}"}) {
+    write("bad.yaml", std::string("base: ") + base);
+    EXPECT_EQ(refusal("bad.yaml"),
+              "recipe: bad.yaml:1: base is no name of a recipe in the same folder")
+        << base;
+  }
+  write("wrong.yaml", "model: {layers: two}\n");
+  write("on.yaml", "base: wrong.yaml\n");
+  EXPECT_EQ(refusal("on.yaml"), "recipe: wrong.yaml:1: model.layers is 'two', not a whole number");
+}
+
 }  // namespace
 }  // namespace minim::train
