@@ -94,7 +94,7 @@ typedef struct minim_thread_hooks {
 
 typedef struct minim_engine_options {
   uint32_t struct_size;
-  int32_t threads;         // that compute; 0: one for each processor
+  int32_t threads;         // that compute; 0: one for each processor, or as `minim tune` found
   minim_log_function log;  // may be null
   void* log_user;
   minim_allocator allocator;        // all null: the system's huge pages

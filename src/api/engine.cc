@@ -8,6 +8,7 @@
 #include "api/guard.h"
 #include "base/cpu.h"
 #include "base/machine.h"
+#include "base/tuning.h"
 #include "kernels/registry.h"
 
 namespace minim::api {
@@ -71,6 +72,17 @@ std::vector<std::string> find_fallbacks(const kernels::KernelTable& table, bool 
   return found;
 }
 
+// Where the program leaves the threads to us, as many of them as `minim tune` found to be best.
+void tune_threads(const Context& context, std::vector<std::string>& fallbacks) {
+  try {
+    if (const auto tuning = read_tuning(tuning_path(), tuning_key(context.kernels.set))) {
+      apply_tuning(*tuning, context.threads);
+    }
+  } catch (const Error& error) {
+    fallbacks.emplace_back(error.what());
+  }
+}
+
 Path root_argument(const char* root) { return root == nullptr ? Path("/") : Path(root); }
 
 }  // namespace
@@ -84,6 +96,7 @@ SharedEngine::SharedEngine(const minim_engine_options& options)
       fallbacks_(
           find_fallbacks(context_.kernels, static_cast<bool>(context_.memory), system_root_)),
       meter_({.root = system_root_}) {
+  if (options.threads == 0) tune_threads(context_, fallbacks_);
   if (options.governor == 0) return;
   governor_ = std::make_unique<Governor>(
       threads_, GovernorOptions{},

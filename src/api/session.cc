@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include "api/arguments.h"
@@ -12,6 +11,7 @@
 #include "api/saved_session.h"
 #include "api/structured.h"
 #include "base/error.h"
+#include "base/system_random.h"
 
 namespace minim::api {
 namespace {
@@ -54,10 +54,7 @@ minim_energy_source energy_source(EnergySource source) {
 }
 
 SamplerOptions seeded(SamplerOptions sampler) {
-  while (sampler.seed == 0) {
-    std::random_device device;
-    sampler.seed = (uint64_t{device()} << 32) | device();
-  }
+  while (sampler.seed == 0) sampler.seed = system_random();
   return sampler;
 }
 

@@ -42,7 +42,7 @@ bool spin_until(Condition condition) {
 }  // namespace
 
 ThreadPool::ThreadPool(int thread_count, ThreadHooks hooks)
-    : hooks_(std::move(hooks)), active_count_(thread_count) {
+    : hooks_(std::move(hooks)), active_count_(thread_count), allowed_(thread_count) {
   MINIM_CHECK(thread_count >= 1);
   try {
     for (int i = 1; i < thread_count; ++i) start_worker(i);
@@ -75,11 +75,30 @@ void ThreadPool::stop() {
 
 void ThreadPool::set_active_count(int count) {
   MINIM_CHECK(count >= 1 && count <= thread_count());
-  {
-    const std::lock_guard lock(mutex_);
-    active_count_.store(count);
-  }
-  activated_.notify_all();
+  const std::lock_guard lock(mutex_);
+  allowed_ = count;
+  update_active_count();
+}
+
+void ThreadPool::set_most(ThreadWork work, int count) {
+  MINIM_CHECK(count >= 0);
+  const std::lock_guard lock(mutex_);
+  most_[static_cast<int>(work)] = count;
+  update_active_count();
+}
+
+void ThreadPool::begin_work(ThreadWork work) {
+  if (work_.load(std::memory_order_relaxed) == work) return;
+  const std::lock_guard lock(mutex_);
+  work_.store(work, std::memory_order_relaxed);
+  update_active_count();
+}
+
+// With mutex_ held.
+void ThreadPool::update_active_count() {
+  const int most = most_[static_cast<int>(work_.load(std::memory_order_relaxed))];
+  const int count = most > 0 ? std::min(most, allowed_) : allowed_;
+  if (active_count_.exchange(count) < count) activated_.notify_all();
 }
 
 // Those who are about to sleep say so before they look for the last time, and those who would wake

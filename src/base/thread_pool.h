@@ -24,6 +24,10 @@ struct ThreadHooks {
   std::function<void(int index)> ended;
 };
 
+// What the threads wait for: memory, as where few tokens are computed and every weight is read for
+// them, or their own arithmetic, as in prompts. More threads than memory can feed only cost energy.
+enum class ThreadWork { kMemory, kArithmetic };
+
 class ThreadPool {
  public:
   // REQUIRES: thread_count >= 1; the caller of run() counts as one.
@@ -38,6 +42,11 @@ class ThreadPool {
   // they may again. From any thread, at any time: a job at work keeps those it has. What jobs
   // compute does not depend on it. REQUIRES: 1 <= count <= thread_count().
   void set_active_count(int count);
+  // The most of them for one kind of work; 0: all. At first all. REQUIRES: 0 <= count.
+  void set_most(ThreadWork work, int count);
+  // The kind of the jobs that begin from now on; at first kArithmetic. By the caller of run().
+  void begin_work(ThreadWork work);
+  // Of the jobs that begin now: the smaller of the two.
   int active_count() const { return active_count_.load(std::memory_order_relaxed); }
 
   // Calls body(task) for each task in [0, task_count), in any order, and returns when all are done.
@@ -73,6 +82,7 @@ class ThreadPool {
     void (*call)(void*, int64_t) = nullptr;
   };
 
+  void update_active_count();
   void run_job(const Job& job);
   void close_job();
   void stop();
@@ -95,6 +105,8 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
   std::atomic<int> active_count_{1};
 
+  std::atomic<ThreadWork> work_{ThreadWork::kArithmetic};
+
   // Only for those who have spun in vain.
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -102,7 +114,10 @@ class ThreadPool {
   std::condition_variable activated_;
   std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
-  std::exception_ptr error_;  // guarded by mutex_
+  // Guarded by mutex_.
+  int allowed_ = 1;
+  int most_[2] = {0, 0};  // by work
+  std::exception_ptr error_;
 };
 
 }  // namespace minim

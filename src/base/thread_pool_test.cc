@@ -29,6 +29,32 @@ TEST_P(EveryThreadCount, RunsEveryTaskOnce) {
   }
 }
 
+TEST_P(EveryThreadCount, TheMostOfAKindOfWorkAndOfAllHold) {
+  const int all = GetParam();
+  ThreadPool pool(all);
+  pool.set_most(ThreadWork::kMemory, 3);
+  EXPECT_EQ(pool.active_count(), all) << "arithmetic comes first";
+  pool.begin_work(ThreadWork::kMemory);
+  EXPECT_EQ(pool.active_count(), std::min(3, all));
+  pool.set_active_count(std::min(2, all));
+  EXPECT_EQ(pool.active_count(), std::min(2, all));
+  pool.begin_work(ThreadWork::kArithmetic);
+  EXPECT_EQ(pool.active_count(), std::min(2, all));
+  pool.set_active_count(all);
+  EXPECT_EQ(pool.active_count(), all);
+  pool.set_most(ThreadWork::kArithmetic, 1);
+  EXPECT_EQ(pool.active_count(), 1);
+  pool.set_most(ThreadWork::kArithmetic, 0);
+  EXPECT_EQ(pool.active_count(), all);
+
+  for (int job = 0; job < 300; ++job) {
+    pool.begin_work(job % 3 == 0 ? ThreadWork::kArithmetic : ThreadWork::kMemory);
+    std::atomic<int> count{0};
+    pool.run(20, [&](int64_t) { ++count; });
+    ASSERT_EQ(count, 20);
+  }
+}
+
 TEST_P(EveryThreadCount, WhatTasksWroteIsSeenAfterwards) {
   ThreadPool pool(GetParam());
   std::vector<int64_t> values(257);  // not atomic: run() itself must order the accesses

@@ -38,6 +38,7 @@ Action add_report(CLI::App& app);
 Action add_perplexity(CLI::App& app);
 Action add_eval(CLI::App& app);
 Action add_bench(CLI::App& app);
+Action add_tune(CLI::App& app);
 Action add_doctor(CLI::App& app);
 Action add_models(CLI::App& app);
 Action add_completion(CLI::App& app);

@@ -23,6 +23,7 @@ std::span<const Command> commands() {
       {"perplexity", "Measure how well a model predicts a text", add_perplexity},
       {"eval", "Measure what a model can do, by tasks", add_eval},
       {"bench", "Measure how fast this machine runs a model", add_bench},
+      {"tune", "Find the numbers that make models fastest on this machine", add_tune},
       {"doctor", "Show what this machine can do, and whether a model suits it", add_doctor},
       {"models", "List the models at hand, and where each came from", add_models},
       {"completion", "Print a completion script for your shell", add_completion},

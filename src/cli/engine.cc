@@ -82,12 +82,31 @@ void add_cache_type_option(CLI::App& app, DataType& type) {
                  [](const DataTypeInfo& info) { return is_cache_type(info.type); });
 }
 
+Tuning known_tuning(const LogSink& log) {
+  try {
+    const InstructionSet set = kernels::select_kernel_table_from_environment().set;
+    return read_tuning(tuning_path(), tuning_key(set)).value_or(Tuning{});
+  } catch (const Error& error) {
+    log(LogLevel::kWarning, error.what());
+    return {};
+  }
+}
+
+int64_t tuned_batch_tokens(int64_t asked, const LogSink& log) {
+  constexpr int64_t kUntuned = 512;
+  if (asked > 0) return asked;
+  const int64_t tuned = known_tuning(log).batch_tokens;
+  return tuned > 0 ? tuned : kUntuned;
+}
+
 Engine::Engine(const EngineOptions& options)
     : threads_(options.threads > 0 ? options.threads : cpu_count()),
       context_{threads_, kernels::select_kernel_table_from_environment(),
                stderr_log(options.verbose)},
       quiet_(options.quiet),
-      precision_(options.exact ? MatmulPrecision::kFloat32 : MatmulPrecision::kInt8) {}
+      precision_(options.exact ? MatmulPrecision::kFloat32 : MatmulPrecision::kInt8) {
+  if (options.threads == 0) apply_tuning(known_tuning(context_.log), threads_);
+}
 
 std::shared_ptr<const ModelFile> open_model(const ModelOptions& options) {
   return open_model_file(resolve_model(options.path), {.tokenizer = options.tokenizer});

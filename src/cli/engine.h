@@ -9,6 +9,7 @@
 
 #include "base/context.h"
 #include "base/thread_pool.h"
+#include "base/tuning.h"
 #include "formats/model_file.h"
 #include "model/model.h"
 #include "runtime/session.h"
@@ -42,6 +43,11 @@ CLI::Option* add_type_option(CLI::App& app, const std::string& flag, DataType& t
 
 // --cache-type: one of the types that a session's cache can have.
 void add_cache_type_option(CLI::App& app, DataType& type);
+
+// What `minim tune` found for this processor; nothing, with a warning, where its file is damaged.
+Tuning known_tuning(const LogSink& log);
+// Of a prompt: `asked`, or where that is 0 what was found, or 512.
+int64_t tuned_batch_tokens(int64_t asked, const LogSink& log);
 
 // The context of one command. Not movable: the context points to the threads.
 class Engine {

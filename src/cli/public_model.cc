@@ -31,9 +31,9 @@ CLI::Option* add_public_model_options(CLI::App& app, PublicModelOptions& options
   app.add_option("-c,--context", options.context_tokens,
                  "Tokens that fit in all (default: the model's, at most 4096)")
       ->check(CLI::PositiveNumber);
-  app.add_option("--batch", options.batch_tokens, "Prompt tokens computed at once")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option("--batch", options.batch_tokens,
+                 "Prompt tokens computed at once (default: what `minim tune` found, or 512)")
+      ->check(CLI::PositiveNumber);
   add_cache_type_option(app, options.cache_type);
   add_precision_option(app, options.engine);
   add_engine_options(app, options.engine);
@@ -54,7 +54,7 @@ PublicModel::PublicModel(const PublicModelOptions& options) {
   model_.emplace(*engine_, resolve_model(options.model.path).string(),
                  v1::ModelOptions{.cache_type = cache_type(options.cache_type),
                                   .context_tokens = options.context_tokens,
-                                  .batch_tokens = options.batch_tokens,
+                                  .batch_tokens = tuned_batch_tokens(options.batch_tokens, sink),
                                   .sessions_max = options.sessions_max,
                                   .exact = options.engine.exact,
                                   .tokenizer = options.model.tokenizer,

@@ -17,7 +17,7 @@ struct PublicModelOptions {
   EngineOptions engine;
   DataType cache_type = DataType::kF16;
   int64_t context_tokens = 0;  // 0: the model's, at most 4096
-  int64_t batch_tokens = 512;
+  int64_t batch_tokens = 0;    // 0: what `minim tune` found, or 512
   bool governor = false;
   int64_t sessions_max = 0;
   // Asked while the model is loaded; false stops that. Empty: Ctrl-C does.

@@ -278,6 +278,8 @@ int serve_models(Options& options) {
   }
   const Engine engine(options.engine);
   options.registry.model.precision = engine.precision();
+  options.registry.model.batch_tokens =
+      tuned_batch_tokens(options.registry.model.batch_tokens, engine.context().log);
   serve::ModelRegistry models(engine.context(), sources_with_adapters(options), options.registry);
   const InterruptGuard interrupt;
   const HangUpGuard hang_up;
@@ -322,9 +324,10 @@ void add_model_flags(CLI::App& app, Options& options) {
                  "Texts that are computed or wait; more are refused with 503")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  app.add_option("--batch", model.batch_tokens, "Tokens computed at once")
-      ->check(CLI::Range(64, 1 << 20))
-      ->capture_default_str();
+  model.batch_tokens = 0;
+  app.add_option("--batch", model.batch_tokens,
+                 "Tokens computed at once (default: what `minim tune` found, or 512)")
+      ->check(CLI::Range(64, 1 << 20));
   app.add_option("--cache-bytes", model.cache_bytes_max,
                  "Memory of keys and values (default: for all texts that are computed together, at "
                  "most a quarter of what is free)");

@@ -16,6 +16,9 @@
 namespace minim {
 namespace {
 
+// Of fewer rows a product takes as long as reading its weights.
+constexpr int64_t kMemoryRowsMax = 4;
+
 [[noreturn]] void throw_batch(const std::string& message) {
   throw Error(ErrorCode::kInvalidArgument, "model: " + message);
 }
@@ -165,6 +168,8 @@ void Model::run(const Context& context, const Batch& batch, Activations& activat
   if (!few) {
     throw_batch("chunks with few rows come first in a batch, then those with few outputs");
   }
+  context.threads.begin_work(batch.rows() <= kMemoryRowsMax ? ThreadWork::kMemory
+                                                            : ThreadWork::kArithmetic);
   activations.set_rows(batch.rows(), few->rows);
   if (batch.rows() > 0) graph_->forward(make_pass(context, batch, activations));
 }

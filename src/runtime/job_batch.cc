@@ -5,12 +5,18 @@
 #include <utility>
 
 namespace minim {
+namespace {
+
+constexpr double kNewest = 0.25;  // the share of the newest batch in the pace that is kept
+
+}  // namespace
 
 JobBatch::JobBatch(const Context& context, std::shared_ptr<const Model> model,
-                   const BatchLimits& limits)
+                   const BatchLimits& limits, double prompt_seconds_beside)
     : context_(context),
       model_(std::move(model)),
       limits_(limits),
+      prompt_seconds_beside_(prompt_seconds_beside),
       activations_(model_->config(), limits.tokens, context.memory),
       logits_(static_cast<size_t>(limits.sequences) *
               static_cast<size_t>(model_->config().vocabulary_size)) {}
@@ -32,8 +38,26 @@ JobBatch::Counts JobBatch::compute(std::span<const std::unique_ptr<ScheduledJob>
   counts.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   counts.rows = static_cast<int64_t>(tokens_.size());
   for (const Part& part : parts_) counts.decode_rows += part.generates ? part.tokens : 0;
+  learn_pace(counts);
   hand_out();
   return counts;
+}
+
+void JobBatch::learn_pace(const Counts& counts) {
+  if (counts.rows - counts.decode_rows < kPromptTokensMin || !(counts.seconds > 0)) return;
+  const double rate = static_cast<double>(counts.rows) / counts.seconds;
+  double& kept = prompt_rows_a_second_;
+  kept = kept == 0 ? rate : kept + kNewest * (rate - kept);
+}
+
+BatchLimits JobBatch::limits() const {
+  BatchLimits limits = limits_;
+  const double quick = prompt_rows_a_second_ * prompt_seconds_beside_;
+  if (quick > static_cast<double>(limits.prompt_tokens_beside)) {
+    limits.prompt_tokens_beside =
+        static_cast<int64_t>(std::min(quick, static_cast<double>(limits.tokens)));
+  }
+  return limits;
 }
 
 void JobBatch::plan(std::span<const std::unique_ptr<ScheduledJob>> jobs) {
@@ -48,7 +72,7 @@ void JobBatch::plan(std::span<const std::unique_ptr<ScheduledJob>> jobs) {
   ++clock_;
   for (ScheduledJob* job : owners) ++job->turn().passed_over;
   parts_.clear();
-  for (const BatchShare& share : plan_batch(candidates, limits_)) {
+  for (const BatchShare& share : plan_batch(candidates, limits())) {
     ScheduledJob* job = owners[share.candidate];
     job->turn().passed_over = 0;
     job->turn().last_served = clock_;

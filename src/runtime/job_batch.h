@@ -16,7 +16,9 @@ namespace minim {
 
 class JobBatch {
  public:
-  JobBatch(const Context& context, std::shared_ptr<const Model> model, const BatchLimits& limits);
+  // `prompt_seconds_beside`: where more than limits.prompt_tokens_beside take no longer, these.
+  JobBatch(const Context& context, std::shared_ptr<const Model> model, const BatchLimits& limits,
+           double prompt_seconds_beside);
 
   struct Counts {
     int64_t rows = 0;
@@ -34,6 +36,8 @@ class JobBatch {
     bool generates;
     SequenceChunk chunk;
   };
+  void learn_pace(const Counts& counts);
+  BatchLimits limits() const;
   void plan(std::span<const std::unique_ptr<ScheduledJob>> jobs);
   void extend();
   void fill();
@@ -43,6 +47,8 @@ class JobBatch {
   const Context& context_;
   const std::shared_ptr<const Model> model_;
   const BatchLimits limits_;
+  const double prompt_seconds_beside_;
+  double prompt_rows_a_second_ = 0;  // of batches with prompts, smoothed; 0: there was none yet
   Activations activations_;
   std::vector<float> logits_;  // [outputs, vocabulary]
   uint64_t clock_ = 0;

@@ -98,11 +98,13 @@ void JobChannel::cancel() {
 
 void JobChannel::let_go() {
   std::function<void()> unused;  // what it holds goes when the lock is gone
+  bool has_ended = false;
   {
     const std::lock_guard lock(mutex_);
     unused.swap(on_events_);
+    has_ended = finished_ || last_;
   }
-  cancel();
+  if (!has_ended) cancel();  // the scheduler need not wake up for one that it is done with
 }
 
 GenerationStatistics JobChannel::statistics() const {

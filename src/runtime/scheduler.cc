@@ -31,9 +31,15 @@ void check_range(const char* name, int64_t value, int64_t least, int64_t most) {
 
 SchedulerOptions checked(const SchedulerOptions& options) {
   constexpr int64_t kTokensMax = int64_t{1} << 20;
+  constexpr double kSecondsMax = 1e6;
   check_range("sequences_max", options.sequences_max, 1, 4096);
   check_range("batch_tokens", options.batch_tokens, options.sequences_max + kPieceMin, kTokensMax);
   check_range("prompt_tokens_beside", options.prompt_tokens_beside, kPieceMin, kTokensMax);
+  if (!(options.prompt_seconds_beside >= 0 && options.prompt_seconds_beside <= kSecondsMax)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("scheduler: prompt_seconds_beside of {}: must be 0 to {}",
+                            options.prompt_seconds_beside, kSecondsMax));
+  }
   check_range("jobs_max", options.jobs_max, 1, int64_t{1} << 24);
   return options;
 }
@@ -73,7 +79,8 @@ class Scheduler::Engine {
         batch_(context, model_,
                {.tokens = options_.batch_tokens,
                 .prompt_tokens_beside = options_.prompt_tokens_beside,
-                .sequences = options_.sequences_max}) {
+                .sequences = options_.sequences_max},
+               options_.prompt_seconds_beside) {
     publish();
   }
   ~Engine() {

@@ -28,9 +28,11 @@ struct SchedulerOptions {
   int64_t context_tokens = 0;         // the most a sequence can hold; 0: what the model can
   DataType kv_type = DataType::kF16;  // of the caches: kF32, kF16, kQ8_0 or kQ4_0
   int64_t batch_tokens = 512;         // computed at once; at least sequences_max + 18
-  // Of them, those of prompts while other sequences wait for their next token: bounds the gap
-  // between two tokens. At least 18.
+  // Of them, those of prompts while other sequences wait for their next token, which bounds the gap
+  // between two tokens: so many, at least 18, and more where the batches before were so fast that
+  // they take no longer than these seconds.
   int64_t prompt_tokens_beside = 64;
+  double prompt_seconds_beside = 0.1;
   int64_t sequences_max = 16;                   // computed together; others wait
   int64_t jobs_max = 4096;                      // at once; more are refused
   size_t kv_bytes_max = 0;                      // of keys and values in all; 0: no bound

@@ -93,9 +93,11 @@ void compare_counts(const Context& context, const Workload& workload, int rounds
 
 void measure_gaps(const Context& context, const Workload& workload) {
   for (const int64_t beside : {18, 32, 64, 128, 512}) {
-    Scheduler scheduler(
-        context, workload.model, workload.tokenizer,
-        {.batch_tokens = 1024, .prompt_tokens_beside = beside, .prefix_bytes_max = 0});
+    Scheduler scheduler(context, workload.model, workload.tokenizer,
+                        {.batch_tokens = 1024,
+                         .prompt_tokens_beside = beside,
+                         .prompt_seconds_beside = 0,
+                         .prefix_bytes_max = 0});
     std::vector<Job> jobs;
     jobs.push_back(scheduler.submit(request_of(workload, workload.prompt_tokens, 4000, 1)));
     step_until_all_speak(scheduler, jobs);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <limits>
 #include <thread>
 
@@ -96,6 +97,22 @@ TEST_F(SchedulerTest, ALongPromptDoesNotHoldUpThoseWhoSpeak) {
     const int64_t step_rows = scheduler.statistics().batch_rows - rows;
     EXPECT_LE(step_rows, 1 + 18);
     EXPECT_GE(step_rows, 1 + 9);
+  }
+}
+
+// Where prompts are quickly read, the bound is one of time.
+TEST_F(SchedulerTest, ReadsMoreOfAPromptBesideWhereThatIsQuick) {
+  for (const double seconds : {0.0, 1e-9, 1e5}) {
+    SchedulerOptions options = small_steps();
+    options.batch_tokens = 100;
+    options.prompt_seconds_beside = seconds;
+    Scheduler scheduler = make(options);
+    const Job speaker = scheduler.submit(request_of(some_tokens(20, 1), 100));
+    scheduler.step();
+    const Job listener = scheduler.submit(request_of(some_tokens(90, 2), 1));
+    const int64_t before = scheduler.statistics().batch_rows;
+    scheduler.step();
+    EXPECT_EQ(scheduler.statistics().batch_rows - before, 1 + (seconds > 1 ? 90 : 18)) << seconds;
   }
 }
 
@@ -400,6 +417,11 @@ TEST_F(SchedulerTest, RefusesOptionsThatMakeNoSense) {
   }
   refused(&SchedulerOptions::batch_tokens, 37);
   refused(&SchedulerOptions::prompt_tokens_beside, 17);
+  for (const double bad : {-1.0, 1e7, std::nan("")}) {
+    SchedulerOptions options = small_steps();
+    options.prompt_seconds_beside = bad;
+    EXPECT_THROW(make(options), Error) << bad;
+  }
   for (const int64_t bad : {int64_t{-1}, int64_t{129}, kTiny, kHuge}) {
     refused(&SchedulerOptions::context_tokens, bad);
   }

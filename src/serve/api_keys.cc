@@ -10,13 +10,13 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
-#include <random>
 #include <span>
 #include <sstream>
 #include <vector>
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "base/system_random.h"
 
 namespace minim::serve {
 namespace {
@@ -118,9 +118,8 @@ std::shared_ptr<const ApiKey> ApiKeys::find_name(std::string_view name) const {
 }
 
 std::string make_api_key() {
-  std::random_device device;
   std::string key = "mk-";
-  for (int i = 0; i < 8; ++i) key += fmt::format("{:08x}", device());
+  for (int i = 0; i < 4; ++i) key += fmt::format("{:016x}", system_random());
   return key;
 }
 

@@ -131,6 +131,7 @@ inline SchedulerOptions small_steps() {
   SchedulerOptions options;
   options.batch_tokens = 40;
   options.prompt_tokens_beside = 18;
+  options.prompt_seconds_beside = 0;
   options.sequences_max = 20;
   return options;
 }

@@ -5,11 +5,11 @@
 
 #include <cerrno>
 #include <cstring>
-#include <random>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
+#include "base/system_random.h"
 #include "serve/request/json_text.h"
 
 namespace minim::serve {
@@ -232,10 +232,7 @@ void DataStore::finish_batch(const StoredBatch& batch, const std::vector<NewFile
 }
 
 std::string make_data_id(const char* prefix) {
-  std::random_device device;
-  std::string id = prefix;
-  for (int i = 0; i < 3; ++i) id += fmt::format("{:08x}", device());
-  return id;
+  return fmt::format("{}{:016x}{:08x}", prefix, system_random(), system_random() >> 32);
 }
 
 }  // namespace minim::serve

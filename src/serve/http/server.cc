@@ -9,13 +9,13 @@
 #include <boost/asio/strand.hpp>
 #include <condition_variable>
 #include <mutex>
-#include <random>
 #include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/system_random.h"
 #include "serve/http/connection.h"
 #include "serve/http/transport.h"
 
@@ -98,8 +98,7 @@ HttpServer::Impl::Impl(const HttpServerOptions& options, HttpHandler handler, Ht
   shared_.options = options;
   shared_.handler = std::move(handler);
   shared_.hooks = std::move(hooks);
-  std::random_device random;
-  shared_.id_seed = (uint64_t{random()} << 32) | random();
+  shared_.id_seed = system_random();
   listen();
 }
 

@@ -2,8 +2,9 @@
 
 #include <fmt/core.h>
 
-#include <random>
 #include <utility>
+
+#include "base/system_random.h"
 
 namespace minim::serve {
 namespace {
@@ -20,8 +21,7 @@ SamplerOptions plain_sampling() {
   sampler.min_p = 0.0f;
   sampler.penalties.window = -1;
   sampler.penalties.generated_only = true;
-  std::random_device device;
-  sampler.seed = (uint64_t{device()} << 32) | device();
+  sampler.seed = system_random();
   return sampler;
 }
 

@@ -3,10 +3,10 @@
 #include <charconv>
 #include <chrono>
 #include <optional>
-#include <random>
 #include <string_view>
 
 #include "base/rng.h"
+#include "base/system_random.h"
 #include "base/xxhash64.h"
 
 namespace minim::serve {
@@ -69,10 +69,7 @@ TraceContext trace_context_of(const HttpRequest& request) {
 }
 
 TraceContext child_of(const TraceContext& context) {
-  thread_local uint64_t state = [] {
-    std::random_device device;
-    return (uint64_t{device()} << 32) | device();
-  }();
+  thread_local uint64_t state = system_random();
   TraceContext child = context;
   child.parent = context.span;
   child.span = not_zero(mix_bits(++state));
