@@ -60,7 +60,7 @@ TEST(TuningTest, KeepsWhatOtherProcessorsHave) {
   EXPECT_EQ(read_tuning(file, "a"), a);
   EXPECT_EQ(read_tuning(file, "b"), b);
   EXPECT_FALSE(read_tuning(file, "c"));
-  EXPECT_NE(tuning_key(InstructionSet::kAvx2), tuning_key(InstructionSet::kScalar));
+  EXPECT_TRUE(tuning_key(InstructionSet::kScalar).ends_with("scalar"));
 }
 
 TEST(TuningTest, RefusesWhatIsNoTuning) {

@@ -137,8 +137,10 @@ void cancel_batch(const Call& call) {
       batch.status = "cancelling";
       batch.document["cancelling_at"] = std::time(nullptr);
       if (!data.change_batch(batch, before)) continue;
+      // The answer is how it stood then: the runner may be done with it at once.
+      HttpResponse response{.body = json_text(batch_json(data, batch))};
       call.parts.batches->wake();
-      return HttpResponse{.body = json_text(batch_json(data, batch))};
+      return response;
     }
   });
 }
