@@ -5,9 +5,8 @@
 
 namespace minim {
 
-// 64 bits fit for cryptography. Unlike std::random_device it asks the processor nothing, which in a
-// virtual machine takes longer than the rest of a small request. Throws kIo where the system has
-// none.
+// 64 bits fit for cryptography. Unlike std::random_device it does not ask the processor what it can
+// do, which takes microseconds in a virtual machine. Throws kIo where the system has none.
 uint64_t system_random();
 
 }  // namespace minim

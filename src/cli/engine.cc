@@ -83,13 +83,17 @@ void add_cache_type_option(CLI::App& app, DataType& type) {
 }
 
 Tuning known_tuning(const LogSink& log) {
-  try {
-    const InstructionSet set = kernels::select_kernel_table_from_environment().set;
-    return read_tuning(tuning_path(), tuning_key(set)).value_or(Tuning{});
-  } catch (const Error& error) {
-    log(LogLevel::kWarning, error.what());
-    return {};
-  }
+  // Read once, so that a damaged file is told once, however many engines a command has.
+  static const Tuning known = [&]() -> Tuning {
+    try {
+      const InstructionSet set = kernels::select_kernel_table_from_environment().set;
+      return read_tuning(tuning_path(), tuning_key(set)).value_or(Tuning{});
+    } catch (const Error& error) {
+      log(LogLevel::kWarning, error.what());
+      return {};
+    }
+  }();
+  return known;
 }
 
 int64_t tuned_batch_tokens(int64_t asked, const LogSink& log) {
