@@ -92,9 +92,12 @@ test("chat: tools, required, by name, streamed, and their results", async () => 
   assert.ok(["Rome", "Oslo"].includes(given.city));
 
   const stream = client.chat.completions.stream(asking);
+  let pieces = 0;
+  stream.on("tool_calls.function.arguments.delta", () => { pieces += 1; });
   const streamed = await stream.finalChatCompletion();
   assert.equal(streamed.choices[0].message.tool_calls[0].function.arguments,
     call.function.arguments);
+  assert.ok(pieces > 2);
 
   const named = await client.chat.completions.create({
     ...sampled, max_tokens: 120, tools, parallel_tool_calls: false,

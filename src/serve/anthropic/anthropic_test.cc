@@ -84,6 +84,46 @@ TEST_F(AnthropicTest, StreamsTheSameText) {
   EXPECT_EQ(all.back().name, "message_stop");
 }
 
+TEST_F(AnthropicTest, CallsToolsInPieces) {
+  const OrderedJson input_schema = {{"type", "object"},
+                                    {"properties", {{"unit", {{"enum", {"c", "f"}}}}}},
+                                    {"required", {"unit"}},
+                                    {"additionalProperties", false}};
+  OrderedJson more = {
+      {"tools", OrderedJson::array({{{"name", "weather"}, {"input_schema", input_schema}}})},
+      {"tool_choice", {{"type", "any"}, {"disable_parallel_tool_use", true}}},
+      {"max_tokens", 100}};
+  const OrderedJson whole = ask("/v1/messages", message("hot?", more));
+  EXPECT_EQ(whole["stop_reason"], "tool_use");
+  ASSERT_EQ(whole["content"].size(), 1u) << whole;
+  const OrderedJson& call = whole["content"][0];
+  EXPECT_EQ(call["name"], "weather");
+  EXPECT_TRUE(call["input"]["unit"] == "c" || call["input"]["unit"] == "f") << call;
+
+  more["stream"] = true;
+  std::string written;
+  int pieces = 0;
+  const std::vector<Event> all = events(message("hot?", more));
+  for (const Event& event : all) {
+    if (event.name != "content_block_delta") continue;
+    EXPECT_EQ(event.data["delta"]["type"], "input_json_delta");
+    written += event.data["delta"]["partial_json"];
+    ++pieces;
+  }
+  EXPECT_EQ(OrderedJson::parse(written), call["input"]);
+  EXPECT_GT(pieces, 2) << written;
+  EXPECT_EQ(all[all.size() - 3].name, "content_block_stop");
+
+  // A call that is cut is what there is of it.
+  more["stream"] = false;
+  more["max_tokens"] = whole["usage"]["output_tokens"].get<int>() - 18;
+  const OrderedJson cut = ask("/v1/messages", message("hot?", more));
+  EXPECT_EQ(cut["stop_reason"], "max_tokens");
+  ASSERT_EQ(cut["content"].size(), 1u) << cut;
+  EXPECT_EQ(cut["content"][0]["type"], "tool_use");
+  EXPECT_TRUE(cut["content"][0]["input"].is_object());
+}
+
 TEST_F(AnthropicTest, StopSequencesAreTold) {
   const std::string whole = ask("/v1/messages", message("hello"))["content"][0]["text"];
   const std::string stop = some_of(whole);

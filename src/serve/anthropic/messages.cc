@@ -13,6 +13,7 @@
 #include "serve/request/generation_numbers.h"
 #include "serve/request/json_text.h"
 #include "serve/request/request_json.h"
+#include "text/partial_json.h"
 
 namespace minim::serve {
 namespace {
@@ -41,7 +42,7 @@ class MessageReply : public GenerationReply {
   std::string id(const char* prefix) const { return prefix + call_.request().id.substr(4); }
   void add(std::vector<AnswerPart> parts);
   void add_text(const char* type, const char* field, const std::string& piece);
-  void add_call(const ToolCall& tool);
+  void add_call(const ParsedToolCall& piece);
   void close_block();
   void begin();
   void send(const char* name, const OrderedJson& event);
@@ -55,6 +56,7 @@ class MessageReply : public GenerationReply {
   AnswerParts parts_;
   OrderedJson blocks_ = OrderedJson::array();
   bool open_ = false;    // the last block may get more
+  PartialJson input_;    // of the call that is open
   bool called_ = false;  // a tool
   OrderedJson reason_ = nullptr;
   OrderedJson stop_sequence_ = nullptr;
@@ -95,6 +97,10 @@ void MessageReply::begin() {
 void MessageReply::close_block() {
   if (!open_) return;
   open_ = false;
+  // Of a call that was cut, what there is.
+  if (!stream_ && blocks_.back()["type"] == "tool_use") {
+    blocks_.back()["input"] = parse_request_json(input_.completed());
+  }
   if (stream_) {
     send("content_block_stop", {{"type", "content_block_stop"}, {"index", blocks_.size() - 1}});
   }
@@ -123,25 +129,31 @@ void MessageReply::add_text(const char* type, const char* field, const std::stri
         {"delta", {{"type", std::string(type) + "_delta"}, {field, piece}}}});
 }
 
-void MessageReply::add_call(const ToolCall& tool) {
-  close_block();
-  called_ = true;
-  const std::string call_id = fmt::format("{}_{}", id("toolu_"), blocks_.size());
-  OrderedJson block = {
-      {"type", "tool_use"},
-      {"id", call_id},
-      {"name", tool.name},
-      {"input", stream_ ? OrderedJson::object() : parse_request_json(tool.arguments)}};
-  blocks_.push_back(std::move(block));
-  if (!stream_) return;
-  const size_t index = blocks_.size() - 1;
-  send("content_block_start",
-       {{"type", "content_block_start"}, {"index", index}, {"content_block", blocks_.back()}});
-  send("content_block_delta",
-       {{"type", "content_block_delta"},
-        {"index", index},
-        {"delta", {{"type", "input_json_delta"}, {"partial_json", tool.arguments}}}});
-  send("content_block_stop", {{"type", "content_block_stop"}, {"index", index}});
+void MessageReply::add_call(const ParsedToolCall& piece) {
+  if (piece.begins) {
+    close_block();
+    called_ = open_ = true;
+    input_ = PartialJson();
+    const std::string call_id = fmt::format("{}_{}", id("toolu_"), blocks_.size());
+    blocks_.push_back({{"type", "tool_use"},
+                       {"id", call_id},
+                       {"name", piece.call.name},
+                       {"input", OrderedJson::object()}});
+    if (stream_) {
+      send("content_block_start", {{"type", "content_block_start"},
+                                   {"index", blocks_.size() - 1},
+                                   {"content_block", blocks_.back()}});
+    }
+  }
+  const std::string& json = piece.call.arguments;
+  input_.push(json);
+  if (stream_) {
+    send("content_block_delta",
+         {{"type", "content_block_delta"},
+          {"index", blocks_.size() - 1},
+          {"delta", {{"type", "input_json_delta"}, {"partial_json", json}}}});
+  }
+  if (piece.ends) close_block();
 }
 
 void MessageReply::add(std::vector<AnswerPart> parts) {

@@ -6,7 +6,7 @@ namespace minim::serve {
 
 AnswerParts::AnswerParts(const Options& options) {
   if (options.reasoning) reasoning_.emplace(options.reasoning_begun);
-  if (options.tool_calls) calls_.emplace(*options.tool_calls, options.tools);
+  if (options.tool_calls) calls_.emplace(*options.tool_calls, options.tools, options.pieces);
 }
 
 void AnswerParts::add_answer(ToolCallParser::Output output, std::vector<AnswerPart>& parts) {
@@ -14,7 +14,7 @@ void AnswerParts::add_answer(ToolCallParser::Output output, std::vector<AnswerPa
     parts.push_back({.kind = AnswerPart::Kind::kText, .text = std::move(output.text)});
   }
   for (ParsedToolCall& call : output.calls) {
-    parts.push_back({.kind = AnswerPart::Kind::kToolCall, .call = std::move(call.call)});
+    parts.push_back({.kind = AnswerPart::Kind::kToolCall, .call = std::move(call)});
   }
 }
 

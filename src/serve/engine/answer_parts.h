@@ -15,16 +15,17 @@ struct AnswerPart {
   enum class Kind { kText, kReasoning, kToolCall };
   Kind kind = Kind::kText;
   std::string text;
-  ToolCall call;  // with kToolCall
+  ParsedToolCall call;  // with kToolCall
 };
 
 class AnswerParts {
  public:
   struct Options {
-    bool reasoning = true;                   // tells <think> apart
-    bool reasoning_begun = false;            // the prompt ended with <think>
-    std::optional<ToolNotation> tool_calls;  // tells calls apart that are written so
-    ToolList tools;                          // those that can be called
+    bool reasoning = true;                               // tells <think> apart
+    bool reasoning_begun = false;                        // the prompt ended with <think>
+    std::optional<ToolNotation> tool_calls;              // tells calls apart that are written so
+    ToolList tools;                                      // those that can be called
+    ToolCallPieces pieces = ToolCallPieces::kAsWritten;  // of the calls
   };
 
   explicit AnswerParts(const Options& options);

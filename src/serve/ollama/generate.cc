@@ -103,9 +103,9 @@ void OllamaReply::add(std::vector<AnswerPart> parts) {
     if (part.kind == AnswerPart::Kind::kText) text_ += part.text;
     if (part.kind == AnswerPart::Kind::kReasoning) thinking_ += part.text;
     if (part.kind != AnswerPart::Kind::kToolCall) continue;
-    calls_.push_back(
-        {{"function",
-          {{"name", part.call.name}, {"arguments", parse_request_json(part.call.arguments)}}}});
+    calls_.push_back({{"function",
+                       {{"name", part.call.call.name},
+                        {"arguments", parse_request_json(part.call.call.arguments)}}}});
   }
   if (stream_ && !(text_.empty() && thinking_.empty() && calls_.empty())) send(object(false));
 }
@@ -227,6 +227,8 @@ OllamaOptions read_chat(const Call& call, const OrderedJson& body, ServedModel& 
   }
   fields.finish();
   options.prepared = prepare_chat(model, std::move(plan));
+  // A call is one object here.
+  options.prepared.parts.pieces = ToolCallPieces::kWhole;
   return options;
 }
 

@@ -79,7 +79,7 @@ class ChatReply : public OpenAiReply {
   };
 
   void add(size_t text, std::vector<AnswerPart> parts);
-  void add_call(size_t text, const ToolCall& call);
+  void add_call(size_t text, const ParsedToolCall& piece);
   void send_delta(size_t text, const OrderedJson& delta);
   void begin_streams();
 
@@ -110,16 +110,19 @@ void ChatReply::send_delta(size_t text, const OrderedJson& delta) {
                           json_text(delta), told));
 }
 
-void ChatReply::add_call(size_t text, const ToolCall& call) {
+void ChatReply::add_call(size_t text, const ParsedToolCall& piece) {
   Answer& answer = answers_[text];
-  const OrderedJson function = {{"name", call.name}, {"arguments", call.arguments}};
-  const size_t index = answer.calls.size();
-  const std::string id = fmt::format("{}_{}_{}", call_id_, text, index);
-  answer.calls.push_back({{"id", id}, {"type", "function"}, {"function", function}});
-  if (!streams()) return;
-  send_delta(text,
-             {{"tool_calls",
-               {{{"index", index}, {"id", id}, {"type", "function"}, {"function", function}}}}});
+  OrderedJson told = {{"index", piece.index}};
+  if (piece.begins) {
+    const std::string id = fmt::format("{}_{}_{}", call_id_, text, piece.index);
+    const OrderedJson function = {{"name", piece.call.name}, {"arguments", ""}};
+    answer.calls.push_back({{"id", id}, {"type", "function"}, {"function", function}});
+    told.update(answer.calls.back());
+  }
+  const std::string& arguments = piece.call.arguments;
+  answer.calls.back()["function"]["arguments"].get_ref<std::string&>() += arguments;
+  told["function"]["arguments"] = arguments;
+  if (streams()) send_delta(text, {{"tool_calls", OrderedJson::array({std::move(told)})}});
 }
 
 void ChatReply::add(size_t text, std::vector<AnswerPart> parts) {

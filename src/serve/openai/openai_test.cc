@@ -182,18 +182,32 @@ TEST_F(OpenAiTest, CallsTools) {
 
   OrderedJson streaming = more;
   streaming["stream"] = true;
-  int calls = 0;
+  int pieces = 0;
+  std::string written;
   for (const std::string& event : stream("/v1/chat/completions", chat("hot?", streaming))) {
     if (event == "[DONE]") break;
     const OrderedJson chunk = OrderedJson::parse(event);
     const OrderedJson& delta = chunk["choices"][0]["delta"];
     if (!delta.contains("tool_calls")) continue;
-    ++calls;
-    EXPECT_EQ(delta["tool_calls"][0]["index"], 0);
-    EXPECT_TRUE(delta["tool_calls"][0]["id"].is_string());
-    EXPECT_EQ(delta["tool_calls"][0]["function"], call["function"]);
+    const OrderedJson& piece = delta["tool_calls"][0];
+    EXPECT_EQ(piece["index"], 0);
+    EXPECT_EQ(piece.contains("id"), pieces == 0);
+    EXPECT_EQ(piece["function"].value("name", ""), pieces == 0 ? "weather" : "");
+    written += piece["function"]["arguments"].get<std::string>();
+    ++pieces;
   }
-  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(written, call["function"]["arguments"]);
+  EXPECT_GT(pieces, 2) << written;
+
+  // A call that is cut is what there is of it.
+  OrderedJson short_of = more;
+  short_of["max_tokens"] = reply["usage"]["completion_tokens"].get<int>() - 18;
+  const OrderedJson cut = ask("/v1/chat/completions", chat("hot?", short_of))["choices"][0];
+  EXPECT_EQ(cut["finish_reason"], "length");
+  ASSERT_EQ(cut["message"]["tool_calls"].size(), 1u) << cut;
+  const std::string begun = cut["message"]["tool_calls"][0]["function"]["arguments"];
+  EXPECT_TRUE(written.starts_with(begun)) << begun;
+  EXPECT_LT(begun.size(), written.size());
 
   OrderedJson named = more;
   named["tool_choice"] = {{"type", "function"}, {"function", {{"name", "other"}}}};

@@ -33,10 +33,14 @@ std::string_view trimmed(std::string_view text) {
   return end == std::string_view::npos ? "" : text.substr(begin, end + 1 - begin);
 }
 
+std::string as_json(const OrderedJson& value) {
+  return value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
 }  // namespace
 
-ToolCallParser::ToolCallParser(ToolNotation notation, const ToolList& tools)
-    : notation_(notation), syntax_(tool_syntax(notation)) {
+ToolCallParser::ToolCallParser(ToolNotation notation, const ToolList& tools, ToolCallPieces pieces)
+    : notation_(notation), pieces_(pieces), syntax_(tool_syntax(notation)) {
   for (const Tool& tool : tools.tools) names_.push_back(tool.name);
   if (syntax_.tagged) parameters_ = ToolParameters(tools);
 }
@@ -93,9 +97,10 @@ void ToolCallParser::skip_space() {
   place_ = std::min(held_.find_first_not_of(kSpace, place_), held_.size());
 }
 
-// What was taken for a call is text.
+// What was taken for a call is text, unless some of it was told.
 bool ToolCallParser::give_up(Output& output) {
-  say(output, std::string_view(held_).substr(front_, place_ - front_));
+  const bool told = std::exchange(told_, 0) > 0;
+  if (!told) say(output, std::string_view(held_).substr(front_, place_ - front_));
   front_ = place_;
   said_text_ = true;
   state_ = State::kText;
@@ -108,6 +113,7 @@ void ToolCallParser::begin(size_t mark_size) {
   calls_.clear();
   json_ = PartialJson();
   json_begin_ = std::string::npos;
+  told_ = 0;
   value_begin_ = 0;
   arguments_ = OrderedJson::object();
   end_missing_ = syntax_.end.empty();
@@ -192,10 +198,14 @@ bool ToolCallParser::take_json(Output& output, bool is_last) {
     if (place_ == held_.size()) return is_last && give_up(output);
     if (held_[place_] != '{' && held_[place_] != '[') return give_up(output);
     json_begin_ = place_;
+    written_ = CallArguments(name_);
   }
   while (place_ < held_.size() && !json_.done() && !json_.failed() &&
          place_ - json_begin_ <= kCallBytesMax) {
     json_.push(std::string_view(held_).substr(place_++, 1));
+    if (pieces_ == ToolCallPieces::kWhole || json_.failed() || !written_.tells()) continue;
+    const char c = held_[place_ - 1];
+    tell(written_.push(c), c, output);
   }
   const size_t size = place_ - json_begin_;
   if (json_.failed()) --place_;  // a call may begin there
@@ -208,7 +218,7 @@ bool ToolCallParser::take_json(Output& output, bool is_last) {
 
 bool ToolCallParser::take_tags(Output& output, bool is_last) {
   for (Step step = Step::kDone; step == Step::kDone && state_ == State::kTags;) {
-    step = value_begin_ > 0 ? take_value() : take_tag(is_last);
+    step = value_begin_ > 0 ? take_value(output) : take_tag(is_last, output);
     const bool too_long = place_ - front_ > kCallBytesMax;
     if (step == Step::kFails || too_long || (step == Step::kWaits && is_last)) {
       if (place_ == front_) ++place_;  // past the mark that begins no call
@@ -220,13 +230,18 @@ bool ToolCallParser::take_tags(Output& output, bool is_last) {
 }
 
 // The beginning of a function or a parameter, or the end of a function.
-ToolCallParser::Step ToolCallParser::take_tag(bool is_last) {
+ToolCallParser::Step ToolCallParser::take_tag(bool is_last, Output& output) {
   skip_space();
   if (place_ == held_.size()) return Step::kWaits;
   if (name_.empty()) {
     // Some write JSON between the same marks.
     if (held_[place_] == '{') return state_ = State::kJson, Step::kDone;
-    return take_tag_name(ToolTags::kFunction, is_last, name_);
+    const Step step = take_tag_name(ToolTags::kFunction, is_last, name_);
+    if (step == Step::kDone && pieces_ == ToolCallPieces::kAsWritten && count_ < kCallsMax) {
+      begin_piece(name_, output);
+      add_piece("{", false, output);
+    }
+    return step;
   }
   const Match end = match(ahead(), ToolTags::kFunctionEnd);
   if (end == Match::kPart) return Step::kWaits;
@@ -238,9 +253,10 @@ ToolCallParser::Step ToolCallParser::take_tag(bool is_last) {
     return is_new ? Step::kDone : Step::kFails;
   }
   place_ += ToolTags::kFunctionEnd.size();
-  calls_.push_back({name_, arguments_.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)});
+  calls_.push_back({name_, as_json(arguments_)});
+  if (told_ > 0) add_piece("}", true, output);
   state_ = State::kEnd;
-  return count_ < kCallsMax ? Step::kDone : Step::kFails;
+  return told_ > 0 || count_ < kCallsMax ? Step::kDone : Step::kFails;
 }
 
 ToolCallParser::Step ToolCallParser::take_tag_name(std::string_view mark, bool is_last,
@@ -261,7 +277,7 @@ ToolCallParser::Step ToolCallParser::take_tag_name(std::string_view mark, bool i
 }
 
 // Without the line breaks that are written around it.
-ToolCallParser::Step ToolCallParser::take_value() {
+ToolCallParser::Step ToolCallParser::take_value(Output& output) {
   const size_t begin = front_ + value_begin_;
   const size_t limit = front_ + kCallBytesMax;
   const size_t end = held_.find(ToolTags::kParameterEnd, place_);
@@ -275,7 +291,11 @@ ToolCallParser::Step ToolCallParser::take_value() {
   std::string_view value = std::string_view(held_).substr(begin, end - begin);
   if (value.starts_with('\n')) value.remove_prefix(1);
   if (value.ends_with('\n')) value.remove_suffix(1);
-  arguments_[parameter_] = parameters_.read(name_, parameter_, value);
+  const bool is_first = arguments_.empty();
+  const OrderedJson& read = arguments_[parameter_] = parameters_.read(name_, parameter_, value);
+  if (told_ > 0) {
+    add_piece((is_first ? "" : ",") + as_json(parameter_) + ":" + as_json(read), false, output);
+  }
   place_ = end + ToolTags::kParameterEnd.size();
   value_begin_ = 0;
   return Step::kDone;
@@ -304,12 +324,46 @@ bool ToolCallParser::take_end(Output& output, bool is_last) {
 }
 
 bool ToolCallParser::keep_calls(Output& output) {
-  for (ToolCall& call : calls_) output.calls.push_back({count_++, std::move(call)});
+  // Those that were told are the first ones.
+  for (size_t i = std::exchange(told_, 0); i < calls_.size(); ++i) {
+    output.calls.push_back({.index = count_++, .call = std::move(calls_[i])});
+  }
   front_ = place_;
   after_call_ = true;
   space_.clear();
   state_ = State::kText;
   return true;
+}
+
+bool ToolCallParser::is_known(std::string_view name) const {
+  return names_.empty() || std::find(names_.begin(), names_.end(), name) != names_.end();
+}
+
+void ToolCallParser::tell(CallArguments::Event event, char c, Output& output) {
+  using Event = CallArguments::Event;
+  if (event == Event::kNone) return;
+  if (event == Event::kBegin) {
+    const bool must_be_known = syntax_.begins.empty();
+    if (count_ == kCallsMax || (must_be_known && !is_known(written_.name()))) {
+      return written_.stop();
+    }
+    begin_piece(written_.name(), output);
+  }
+  add_piece({&c, 1}, event == Event::kEnd, output);
+}
+
+void ToolCallParser::begin_piece(const std::string& name, Output& output) {
+  output.calls.push_back({.index = count_++, .call = {.name = name}, .ends = false});
+  ++told_;
+}
+
+// Of the call that was begun last.
+void ToolCallParser::add_piece(std::string_view arguments, bool ends, Output& output) {
+  if (output.calls.empty() || output.calls.back().ends) {
+    output.calls.push_back({.index = count_ - 1, .begins = false, .ends = false});
+  }
+  output.calls.back().call.arguments += arguments;
+  output.calls.back().ends = ends;
 }
 
 bool ToolCallParser::read_calls(std::string_view json) {
@@ -329,7 +383,8 @@ bool ToolCallParser::read_calls(std::string_view json) {
   } catch (const Error&) {
     return false;
   }
-  return !calls_.empty() && calls_.size() + static_cast<size_t>(count_) <= size_t{kCallsMax};
+  const size_t count = static_cast<size_t>(count_) + calls_.size() - std::min(told_, calls_.size());
+  return !calls_.empty() && count <= size_t{kCallsMax};
 }
 
 bool ToolCallParser::read_call(const OrderedJson& value) {
@@ -339,9 +394,7 @@ bool ToolCallParser::read_call(const OrderedJson& value) {
   }
   if (!value.contains("name") || !value["name"].is_string()) return false;
   const auto name = value["name"].get<std::string>();
-  const bool known =
-      names_.empty() || std::find(names_.begin(), names_.end(), name) != names_.end();
-  if (name.empty() || (syntax_.begins.empty() && !known)) return false;
+  if (name.empty() || (syntax_.begins.empty() && !is_known(name))) return false;
   OrderedJson arguments = OrderedJson::object();
   for (const char* key : {"parameters", "arguments"}) {
     if (value.contains(key)) arguments = value[key];

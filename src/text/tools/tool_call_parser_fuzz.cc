@@ -16,12 +16,17 @@ struct Result {
   std::vector<minim::ToolCall> calls;
 };
 
-Result read(minim::ToolNotation notation, std::string_view text, size_t step) {
-  minim::ToolCallParser parser(notation);
+Result read(minim::ToolNotation notation, minim::ToolCallPieces told, std::string_view text,
+            size_t step) {
+  minim::ToolCallParser parser(notation, {}, told);
   Result result;
-  const auto add = [&](minim::ToolCallParser::Output output) {
+  const auto add = [&](const minim::ToolCallParser::Output& output) {
     result.text += output.text;
-    for (auto& parsed : output.calls) result.calls.push_back(std::move(parsed.call));
+    for (const minim::ParsedToolCall& piece : output.calls) {
+      if (piece.begins) result.calls.push_back({piece.call.name, ""});
+      if (piece.index + size_t{1} != result.calls.size()) std::abort();
+      result.calls.back().arguments += piece.call.arguments;
+    }
   };
   for (size_t at = 0; at < text.size(); at += step) add(parser.push(text.substr(at, step)));
   add(parser.finish());
@@ -31,15 +36,20 @@ Result read(minim::ToolNotation notation, std::string_view text, size_t step) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using minim::ToolCallPieces;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   for (int i = 0; i < minim::kToolNotationCount; ++i) {
     const auto notation = static_cast<minim::ToolNotation>(i);
-    const Result whole = read(notation, text, size + 1);
-    const Result pieces = read(notation, text, 3);
-    if (whole.text != pieces.text || whole.calls != pieces.calls) std::abort();
-    if (whole.text.size() > size) std::abort();
-    for (const minim::ToolCall& call : whole.calls) {
-      if (!minim::parse_ordered_json(call.arguments, "arguments").is_object()) std::abort();
+    for (const auto told : {ToolCallPieces::kWhole, ToolCallPieces::kAsWritten}) {
+      const Result whole = read(notation, told, text, size + 1);
+      const Result pieces = read(notation, told, text, 3);
+      if (whole.text != pieces.text || whole.calls != pieces.calls) std::abort();
+      if (whole.text.size() > size) std::abort();
+      // What is told as it is written may be cut.
+      if (told == ToolCallPieces::kAsWritten) continue;
+      for (const minim::ToolCall& call : whole.calls) {
+        if (!minim::parse_ordered_json(call.arguments, "arguments").is_object()) std::abort();
+      }
     }
   }
   return 0;

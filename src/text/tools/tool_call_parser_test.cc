@@ -202,6 +202,93 @@ TEST(ToolCallParser, CallsComeAsSoonAsTheyAreWhole) {
   EXPECT_EQ(mistral.push("[TOOL_CALLS][{\"name\": \"time\"}]").calls.size(), 1u);
 }
 
+Result read_pieces(ToolNotation notation, std::string_view text, size_t step) {
+  ToolCallParser parser(notation, {}, ToolCallPieces::kAsWritten);
+  Result result;
+  bool open = false;
+  const auto add_pieces = [&](const ToolCallParser::Output& output) {
+    result.text += output.text;
+    for (const ParsedToolCall& piece : output.calls) {
+      if (piece.begins) {
+        EXPECT_EQ(piece.index, static_cast<int>(result.calls.size()));
+        result.calls.push_back({piece.call.name, ""});
+      } else {
+        EXPECT_TRUE(open);
+        EXPECT_EQ(piece.index, static_cast<int>(result.calls.size()) - 1);
+        EXPECT_EQ(piece.call.name, "");
+      }
+      result.calls.back().arguments += piece.call.arguments;
+      open = !piece.ends;
+    }
+  };
+  for (size_t at = 0; at < text.size(); at += step) {
+    add_pieces(parser.push(text.substr(at, step)));
+  }
+  add_pieces(parser.finish());
+  return result;
+}
+
+TEST(ToolCallParser, PiecesAreTheWholeCalls) {
+  const std::string weather = R"({"name": "weather", "arguments": {"city": "Zürich"}})";
+  const std::string tags =
+      "<function=weather>\n<parameter=city>\nZürich\n</parameter>\n</function>";
+  const std::pair<ToolNotation, std::string> texts[] = {
+      {ToolNotation::kHermes, "<tool_call>\n" + weather + "\n</tool_call>\n<tool_call>" +
+                                  R"({"name": "time", "arguments": {}}</tool_call>)"},
+      // One that cannot be told before it is whole.
+      {ToolNotation::kHermes, "<tool_call>\n" + weather + "\n</tool_call>\n<tool_call>" +
+                                  R"({"arguments": {}, "name": "time"}</tool_call>)"},
+      {ToolNotation::kLlama, weather + "; " + R"({"name": "time"})"},
+      {ToolNotation::kMistral, "[TOOL_CALLS][" + weather + R"(, {"name": "time"}])"},
+      {ToolNotation::kMistralArgs,
+       "[TOOL_CALLS]weather[ARGS]{\"city\": \"Zürich\"}[TOOL_CALLS]time[ARGS]{}"},
+      {ToolNotation::kPhi,
+       "<|tool_call|>[" + weather + R"(, {"name": "time", "arguments": {}}]<|/tool_call|>)"},
+      {ToolNotation::kQwenXml, "<tool_call>\n" + tags +
+                                   "\n</tool_call>\n<tool_call>\n<function=time>\n</function>\n"
+                                   "</tool_call>"}};
+  for (const auto& [notation, text] : texts) {
+    SCOPED_TRACE(text);
+    for (size_t step = 1; step <= text.size(); ++step) {
+      const Result result = read_pieces(notation, text, step);
+      ASSERT_EQ(result.text, "") << step;
+      ASSERT_EQ(result.calls, (std::vector<ToolCall>{kWeather, kTime})) << step;
+    }
+  }
+}
+
+TEST(ToolCallParser, PiecesComeAsTheyAreWritten) {
+  ToolCallParser parser(ToolNotation::kHermes, {}, ToolCallPieces::kAsWritten);
+  EXPECT_TRUE(parser.push("<tool_call>\n{\"name\": \"f\"").calls.empty());
+  const auto begun = parser.push(", \"arguments\": {\"a\": ").calls;
+  ASSERT_EQ(begun.size(), 1u);
+  EXPECT_TRUE(begun[0].begins && !begun[0].ends);
+  EXPECT_EQ(begun[0].call, (ToolCall{"f", "{\"a\":"}));
+  const auto more = parser.push("12").calls;
+  ASSERT_EQ(more.size(), 1u);
+  EXPECT_TRUE(!more[0].begins && !more[0].ends);
+  EXPECT_EQ(more[0].call, (ToolCall{"", "12"}));
+  const auto end = parser.push("}}\n").calls;
+  ASSERT_EQ(end.size(), 1u);
+  EXPECT_TRUE(!end[0].begins && end[0].ends);
+  EXPECT_EQ(end[0].call, (ToolCall{"", "}"}));
+  EXPECT_TRUE(parser.push("</tool_call>").calls.empty());
+  EXPECT_EQ(parser.finish().text, "");
+}
+
+// What was told stays told, and is not said again.
+TEST(ToolCallParser, PiecesMayBeCut) {
+  const std::string begun = "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"b";
+  for (const size_t step : {size_t{1}, size_t{7}, begun.size()}) {
+    const Result cut = read_pieces(ToolNotation::kHermes, begun, step);
+    EXPECT_EQ(cut.text, "");
+    EXPECT_EQ(cut.calls, (std::vector<ToolCall>{{"f", "{\"a\":\"b"}}));
+    const Result broken = read_pieces(ToolNotation::kHermes, begun + "\"} or so", step);
+    EXPECT_EQ(broken.text, "or so");
+    EXPECT_EQ(broken.calls, (std::vector<ToolCall>{{"f", "{\"a\":\"b\"}"}}));
+  }
+}
+
 TEST(ToolCallParser, IsBoundedAndLinear) {
   ToolCallParser parser(ToolNotation::kHermes);
   parser.push("<tool_call>[\"");

@@ -113,6 +113,7 @@ void ResponseReply::open_item(Open kind) {
 void ResponseReply::close_item(const char* status) {
   const Open kind = std::exchange(open_, Open::kNothing);
   if (kind == Open::kNothing) return;
+  if (kind == Open::kCall) return close_call(status);
   const bool is_message = kind == Open::kMessage;
   OrderedJson& item = output_.back();
   item["status"] = status;
@@ -130,6 +131,15 @@ void ResponseReply::close_item(const char* status) {
   send("response.output_item.done", {{"output_index", output_.size() - 1}, {"item", item}});
 }
 
+void ResponseReply::close_call(const char* status) {
+  OrderedJson& item = output_.back();
+  item["status"] = status;
+  item["arguments"] = std::exchange(text_, {});
+  send_of_item("response.function_call_arguments.done",
+               {{"name", item["name"]}, {"arguments", item["arguments"]}});
+  send("response.output_item.done", {{"output_index", output_.size() - 1}, {"item", item}});
+}
+
 void ResponseReply::add_text(Open kind, const std::string& piece) {
   if (open_ != kind) open_item(kind);
   text_ += piece;
@@ -140,24 +150,22 @@ void ResponseReply::add_text(Open kind, const std::string& piece) {
       std::move(delta));
 }
 
-void ResponseReply::add_call(const ToolCall& call) {
-  close_item("completed");
-  OrderedJson item = {{"id", item_id("fc")},
-                      {"type", "function_call"},
-                      {"status", "in_progress"},
-                      {"call_id", fmt::format("call_{}_{}", request_.id.substr(5), calls_++)},
-                      {"name", call.name},
-                      {"arguments", ""}};
-  output_.push_back(item);
-  send("response.output_item.added", {{"output_index", output_.size() - 1}, {"item", item}});
-  send_of_item("response.function_call_arguments.delta", {{"delta", call.arguments}});
-  send_of_item("response.function_call_arguments.done",
-               {{"name", call.name}, {"arguments", call.arguments}});
-  item["status"] = "completed";
-  item["arguments"] = call.arguments;
-  output_.back() = item;
-  send("response.output_item.done",
-       {{"output_index", output_.size() - 1}, {"item", std::move(item)}});
+void ResponseReply::add_call(const ParsedToolCall& piece) {
+  if (piece.begins) {
+    close_item("completed");
+    open_ = Open::kCall;
+    output_.push_back({{"id", item_id("fc")},
+                       {"type", "function_call"},
+                       {"status", "in_progress"},
+                       {"call_id", fmt::format("call_{}_{}", request_.id.substr(5), calls_++)},
+                       {"name", piece.call.name},
+                       {"arguments", ""}});
+    send("response.output_item.added",
+         {{"output_index", output_.size() - 1}, {"item", output_.back()}});
+  }
+  text_ += piece.call.arguments;
+  send_of_item("response.function_call_arguments.delta", {{"delta", piece.call.arguments}});
+  if (piece.ends) close_item("completed");
 }
 
 void ResponseReply::add(std::vector<AnswerPart> parts) {

@@ -29,12 +29,13 @@ class ResponseReply : public GenerationReply {
   void fail(const Refusal& refusal) override;
 
  private:
-  enum class Open { kNothing, kMessage, kReasoning };
+  enum class Open { kNothing, kMessage, kReasoning, kCall };
 
   OrderedJson object(const char* status) const;
   void add(std::vector<AnswerPart> parts);
   void add_text(Open kind, const std::string& piece);
-  void add_call(const ToolCall& call);
+  void add_call(const ParsedToolCall& piece);
+  void close_call(const char* status);
   void open_item(Open kind);
   void close_item(const char* status);
   std::string item_id(const char* prefix) const;

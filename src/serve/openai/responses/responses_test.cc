@@ -140,6 +140,15 @@ TEST_F(ResponsesTest, CallTools) {
   const auto all = events(request("x", streamed));
   EXPECT_EQ(types(all).at(2), "response.output_item.added");
   EXPECT_EQ(types(all).at(3), "response.function_call_arguments.delta");
+  std::string pieces;
+  size_t deltas = 0;
+  for (const OrderedJson& event : all) {
+    if (event["type"] != "response.function_call_arguments.delta") continue;
+    pieces += event["delta"].get<std::string>();
+    ++deltas;
+  }
+  EXPECT_EQ(pieces, call["arguments"]);
+  EXPECT_GT(deltas, 2u);
   EXPECT_EQ(types(all).at(4), "response.function_call_arguments.done");
   EXPECT_EQ(all.back()["response"]["output"][0]["arguments"], call["arguments"]);
 
