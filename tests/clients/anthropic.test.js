@@ -40,7 +40,7 @@ test("messages: a stop sequence", async () => {
 });
 
 test("tools: any, by name, streamed, and their results", async () => {
-  const request = { ...asked, max_tokens: 120, tools, 
+  const request = { ...asked, max_tokens: 120, tools,
     tool_choice: { type: "any", disable_parallel_tool_use: true } };
   const called = await client.messages.create(request);
   assert.equal(called.stop_reason, "tool_use");

@@ -56,12 +56,19 @@ void add_chat(OrderedJson& components) {
                                                                 {"finish_reason", reason}}))},
                                         {"usage", ref("Usage")},
                                         {"minim", ref("Extension")}});
+  // What continues a call has its arguments alone.
+  const OrderedJson piece =
+      reply({{"index", integer(0)},
+             {"id", text()},
+             {"type", constant("function")},
+             {"function", reply({{"name", text()}, {"arguments", text()}}, {"name"})}},
+            {"id", "type"});
   const OrderedJson delta =
       reply({{"role", constant("assistant")},
              {"content", text()},
              {"refusal", nullable(text())},
              {"reasoning_content", text()},
-             {"tool_calls", list(with(call, {{"index", integer(0)}}))}},
+             {"tool_calls", list(piece)}},
             {"role", "content", "refusal", "reasoning_content", "tool_calls"});
   components["ChatCompletionChunk"] =
       reply({{"id", text()},
