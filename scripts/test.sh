@@ -40,6 +40,7 @@ export TSAN_OPTIONS=halt_on_error=1
 
 need_packages build 'building and testing'
 need_packages counts 'counting instructions'
+need_packages package 'testing the Debian package'
 need_node 'testing with the clients of other projects'
 "$MINIM_ROOT/dev" check || failed+=('rules (./dev check)')
 for preset in "${presets[@]}"; do
