@@ -40,7 +40,9 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/responses", Dialect::kOpenAi, Scope::kInference, create_response,
      "Answer a conversation, item by item", reads("ResponseRequest", "Response", "ResponseEvent")},
     {"GET", "/v1/responses/{response}", Dialect::kOpenAi, Scope::kInference, show_response,
-     "Show a response that is kept", replies("Response")},
+     "Show a response that is kept, or stream one in the background from an event on",
+     RouteBody{
+         .reply = "Response", .event = "ResponseEvent", .parameters = "stream starting_after"}},
     {"DELETE", "/v1/responses/{response}", Dialect::kOpenAi, Scope::kInference, delete_response,
      "Delete a response", replies("Deleted")},
     {"POST", "/v1/responses/{response}/cancel", Dialect::kOpenAi, Scope::kInference,

@@ -88,6 +88,23 @@ test("responses: in the background, and cancelled", async () => {
   assert.equal((await client.responses.cancel(long.id)).status, "cancelled");
 });
 
+test("responses: in the background, streamed, left and read on", async () => {
+  const stream = await client.responses.create({ ...sampled, background: true, stream: true });
+  const seen = [];
+  for await (const event of stream) {
+    seen.push(event);
+    if (seen.length === 5) break;
+  }
+  const rest = await client.responses.retrieve(
+    seen[0].response.id, { stream: true, starting_after: seen.at(-1).sequence_number });
+  for await (const event of rest) seen.push(event);
+  assert.deepEqual(seen.map((event) => event.sequence_number), [...seen.keys()]);
+  assert.match(seen.at(-1).type, /^response\.(completed|incomplete)$/);
+  const deltas = seen.filter((event) => event.type === "response.output_text.delta");
+  const text = seen.at(-1).response.output[0].content[0].text;
+  assert.equal(deltas.map((event) => event.delta).join(""), text);
+});
+
 test("files: uploaded, listed, read, deleted", async () => {
   const content = '{"a": "ä"}\n';
   const file = await client.files.create(

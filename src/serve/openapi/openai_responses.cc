@@ -90,7 +90,7 @@ OrderedJson request() {
        {"stream", boolean()},
        {"stream_options", closed({{"include_obfuscation", without_effect()}})},
        {"store", about("Whether it can be asked for again; true by default.", boolean())},
-       {"background", about("Answers later; not together with stream.", boolean())},
+       {"background", about("Answers whether or not the client stays.", boolean())},
        {"include", list(constant("message.output_text.logprobs"), 0, 16)},
        {"top_logprobs", integer(0, 20)},
        {"text", text_field()},

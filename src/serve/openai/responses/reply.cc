@@ -19,10 +19,11 @@ bool is_blank(const std::string& text) {
 }  // namespace
 
 ResponseReply::ResponseReply(const Call& call, std::shared_ptr<ServedModel> model,
-                             ResponseRequest request)
+                             ResponseRequest request, std::shared_ptr<ResponseEvents> events)
     : call_(call),
       model_(std::move(model)),
       request_(std::move(request)),
+      events_(std::move(events)),
       created_(std::time(nullptr)),
       parts_(request_.prepared.parts) {}
 
@@ -54,6 +55,7 @@ void ResponseReply::send(const char* type, OrderedJson event) {
   OrderedJson numbered = {{"type", type}, {"sequence_number", sequence_++}};
   numbered.update(event);
   std::string text = sse_event(json_text(numbered), type);
+  if (events_ != nullptr) return events_->append(std::move(text));
   if (call_.exchange->started()) return call_.exchange->write(std::move(text));
   call_.exchange->begin({.content_type = "text/event-stream",
                          .headers = {{"cache-control", "no-cache"}},
@@ -69,7 +71,7 @@ void ResponseReply::send_of_item(const char* type, OrderedJson event) {
 }
 
 void ResponseReply::begin() {
-  if (!request_.stream || call_.exchange->started()) return;
+  if (!request_.stream || sequence_ > 0) return;
   send("response.created", {{"response", response()}});
   send("response.in_progress", {{"response", response()}});
 }
@@ -233,6 +235,7 @@ void ResponseReply::finish() {
   keep(response);
   if (!request_.stream) return call_.exchange->respond({.body = json_text(response)});
   send(cut_ ? "response.incomplete" : "response.completed", {{"response", std::move(response)}});
+  if (events_ != nullptr) return call_.exchange->respond({});
   call_.exchange->finish();
 }
 

@@ -11,13 +11,16 @@
 #include "serve/call.h"
 #include "serve/engine/generation.h"
 #include "serve/openai/generated_text.h"
+#include "serve/openai/responses/events.h"
 #include "serve/openai/responses/request.h"
 
 namespace minim::serve {
 
 class ResponseReply : public GenerationReply {
  public:
-  ResponseReply(const Call& call, std::shared_ptr<ServedModel> model, ResponseRequest request);
+  // With `events`, these get the stream; the exchange gets a response of status 200 at the end.
+  ResponseReply(const Call& call, std::shared_ptr<ServedModel> model, ResponseRequest request,
+                std::shared_ptr<ResponseEvents> events = nullptr);
 
   // As it is now: "in_progress".
   OrderedJson response() const { return object("in_progress"); }
@@ -49,6 +52,7 @@ class ResponseReply : public GenerationReply {
   const Call call_;
   const std::shared_ptr<ServedModel> model_;
   const ResponseRequest request_;
+  const std::shared_ptr<ResponseEvents> events_;
   const int64_t created_;
   AnswerParts parts_;
   OrderedJson output_ = OrderedJson::array();

@@ -112,11 +112,9 @@ void read_manner(Fields& fields, ResponseRequest& request) {
   }
   request.store = fields.boolean("store").value_or(true);
   request.background = fields.boolean("background").value_or(false);
-  if (!request.background) return;
-  if (request.stream) {
-    fields.refuse("background", "cannot be combined with 'stream'", "unsupported_value");
+  if (request.background && !request.store) {
+    fields.refuse("background", "needs 'store', or nobody could ask for it");
   }
-  if (!request.store) fields.refuse("background", "needs 'store', or nobody could ask for it");
 }
 
 void refuse_the_rest(Fields& fields) {

@@ -14,6 +14,7 @@ namespace minim::serve {
 namespace {
 
 using testing::ClientResponse;
+using testing::HttpClient;
 
 constexpr const char* kPath = "/v1/responses";
 
@@ -41,7 +42,12 @@ class ResponsesTest : public testing::ServiceTest {
   }
   // What the official clients read: the name of each event and its data, which must agree.
   std::vector<OrderedJson> events(const OrderedJson& body) {
-    const ClientResponse response = post(kPath, body.dump());
+    const std::vector<OrderedJson> all = read_events(post(kPath, body.dump()));
+    for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i]["sequence_number"], i);
+    return all;
+  }
+  static std::vector<OrderedJson> read_events(const ClientResponse& response) {
+    EXPECT_EQ(response.status, 200);
     EXPECT_EQ(response.header("content-type"), "text/event-stream") << response.body;
     std::vector<OrderedJson> all;
     for (size_t begin = 0; begin < response.body.size();) {
@@ -50,7 +56,6 @@ class ResponsesTest : public testing::ServiceTest {
       const size_t line = event.find('\n');
       all.push_back(OrderedJson::parse(event.substr(line + 7)));
       EXPECT_EQ(event.substr(0, line), "event: " + all.back()["type"].get<std::string>());
-      EXPECT_EQ(all.back()["sequence_number"], all.size() - 1);
       begin = end + 2;
     }
     return all;
@@ -279,7 +284,6 @@ TEST_F(ResponsesTest, RefuseByNameWhatTheyDoNotDo) {
       {{{"tools", {{{"type", "web_search"}}}}}, "tools[0].type"},
       {{{"tools", weather()}, {"tool_choice", {{"type", "function"}, {"name", "x"}}}},
        "tool_choice.name"},
-      {{{"background", true}, {"stream", true}}, "background"},
       {{{"background", true}, {"store", false}}, "background"},
       {{{"metadata", {{"a", 1}}}}, "metadata.a"},
       {{{"max_tool_calls", 3}}, "max_tool_calls"},
@@ -342,16 +346,76 @@ TEST_F(ResponsesTest, InTheBackgroundAreFinishedBeforeTheEnd) {
   drain.join();
   EXPECT_TRUE(drained);
 }
-
-TEST_F(ResponsesTest, EventsAreNotKept) {
+TEST_F(ResponsesTest, InTheBackgroundAreStreamedAgain) {
   start();
-  const OrderedJson reply = ask(kPath, request("hello"));
-  const std::string path = std::string(kPath) + "/" + reply["id"].get<std::string>();
-  for (const char* query : {"?stream=true", "?starting_after=3"}) {
-    const ClientResponse response = connect().get(path + query);
-    EXPECT_EQ(response.status, 400) << query;
-    EXPECT_EQ(OrderedJson::parse(response.body)["error"]["code"], "unsupported_parameter");
+  const OrderedJson background = {{"background", true}, {"stream", true}};
+  const auto all = events(request("hello", background));
+  const OrderedJson& last = all.back()["response"];
+  EXPECT_EQ(last["status"], "incomplete");
+  EXPECT_EQ(text_of(last), text_of(ask(kPath, request("hello"))));
+  const std::string path = std::string(kPath) + "/" + last["id"].get<std::string>();
+  EXPECT_EQ(get(path), last);
+  EXPECT_EQ(read_events(connect().get(path + "?stream=true")), all);
+  const auto rest = read_events(connect().get(path + "?stream=true&starting_after=3"));
+  EXPECT_EQ(rest, std::vector(all.begin() + 4, all.end()));
+  const std::string end = std::to_string(all.size() - 1);
+  EXPECT_TRUE(read_events(connect().get(path + "?stream=true&starting_after=" + end)).empty());
+
+  for (const char* query : {"?stream=1", "?starting_after=3", "?stream=true&starting_after=-1",
+                            "?stream=true&starting_after=99999999999"}) {
+    EXPECT_EQ(connect().get(path + query).status, 400) << query;
   }
+  const OrderedJson foreground = ask(kPath, request("hello"));
+  const std::string other = std::string(kPath) + "/" + foreground["id"].get<std::string>();
+  EXPECT_EQ(connect().get(other + "?stream=true").status, 400);
+}
+
+TEST_F(ResponsesTest, InTheBackgroundGoOnWithoutTheirClient) {
+  registry_options_.model.context_tokens = 512;
+  start();
+  const std::string body =
+      request("hello", {{"background", true}, {"stream", true}, {"max_output_tokens", 400}}).dump();
+  // The path of the response that this client begins, which has read no more than that.
+  const auto begin = [&](HttpClient& client) {
+    client.send(HttpClient::format("POST", kPath, body));
+    ClientResponse head;
+    EXPECT_TRUE(client.read_head(head));
+    const std::string first = client.read_chunk().value_or("");
+    const size_t id = std::min(first.find("resp_"), first.size());
+    return std::string(kPath) + "/" + first.substr(id, first.find('"', id) - id);
+  };
+  std::string path;
+  {
+    HttpClient leaves = connect();
+    path = begin(leaves);
+  }
+  const auto all = read_events(connect().get(path + "?stream=true"));
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back()["response"]["usage"]["output_tokens"], 400);
+  EXPECT_EQ(get(path), all.back()["response"]);
+
+  // The stream of one that is cancelled ends.
+  HttpClient stays = connect();
+  path = begin(stays);
+  EXPECT_EQ(connect().post(path + "/cancel", "{}").status, 200);
+  while (const auto chunk = stays.read_chunk()) {
+    if (chunk->empty()) break;
+  }
+  const auto rest = read_events(connect().get(path + "?stream=true"));
+  EXPECT_FALSE(rest.empty());
+  // And of one that is under way when the server ends.
+  begin(stays);
+  service_.reset();
+}
+
+TEST(ResponseEvents, TheNewestAreKept) {
+  ResponseEvents events(10);
+  for (int i = 0; i < 5; ++i) events.append("abcd");
+  EXPECT_EQ(events.count(), 5);
+  EXPECT_EQ(events.bytes(), 8u);
+  EXPECT_FALSE(events.has(2));
+  EXPECT_TRUE(events.has(3));
+  EXPECT_TRUE(events.has(7)) << "still to come";
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ constexpr size_t kBytesPerByte = 4;
 constexpr size_t kBytesOfEach = 512;
 
 size_t bytes_of(const StoredResponse& stored) {
-  return kBytesOfEach +
+  return kBytesOfEach + (stored.events != nullptr ? stored.events->bytes() : 0) +
          kBytesPerByte * (json_text(stored.response).size() + json_text(stored.input).size());
 }
 

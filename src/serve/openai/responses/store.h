@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "base/json.h"
+#include "serve/openai/responses/events.h"
 
 namespace minim::serve {
 
@@ -24,8 +26,9 @@ struct ResponseStoreLimits {
 
 struct StoredResponse {
   std::string id;
-  OrderedJson response;          // as it is sent
-  OrderedJson input;             // the items of its request
+  OrderedJson response;                    // as it is sent
+  OrderedJson input;                       // the items of its request
+  std::shared_ptr<ResponseEvents> events;  // of one in the background that is streamed
   std::function<void()> cancel;  // while it is generated and nobody waits for it; else empty
 
   bool underway() const;
