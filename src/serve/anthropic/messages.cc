@@ -43,7 +43,9 @@ class MessageReply : public GenerationReply {
   void add(std::vector<AnswerPart> parts);
   void add_text(const char* type, const char* field, const std::string& piece);
   void add_call(const ParsedToolCall& piece);
+  void open_block(OrderedJson block);
   void close_block();
+  void send_delta(OrderedJson delta);
   void begin();
   void send(const char* name, const OrderedJson& event);
   OrderedJson message() const;
@@ -56,7 +58,7 @@ class MessageReply : public GenerationReply {
   AnswerParts parts_;
   OrderedJson blocks_ = OrderedJson::array();
   bool open_ = false;    // the last block may get more
-  PartialJson input_;    // of the call that is open
+  PartialJson input_;    // of the call that is open, where it is not streamed
   bool called_ = false;  // a tool
   OrderedJson reason_ = nullptr;
   OrderedJson stop_sequence_ = nullptr;
@@ -106,52 +108,47 @@ void MessageReply::close_block() {
   }
 }
 
+void MessageReply::open_block(OrderedJson block) {
+  close_block();
+  blocks_.push_back(std::move(block));
+  open_ = true;
+  if (!stream_) return;
+  send("content_block_start", {{"type", "content_block_start"},
+                               {"index", blocks_.size() - 1},
+                               {"content_block", blocks_.back()}});
+}
+
+void MessageReply::send_delta(OrderedJson delta) {
+  send("content_block_delta", {{"type", "content_block_delta"},
+                               {"index", blocks_.size() - 1},
+                               {"delta", std::move(delta)}});
+}
+
 void MessageReply::add_text(const char* type, const char* field, const std::string& piece) {
-  if (open_ && blocks_.back()["type"] != type) close_block();
-  if (!open_) {
+  if (!open_ || blocks_.back()["type"] != type) {
     OrderedJson block = {{"type", type}, {field, ""}};
     if (std::string_view(type) == "thinking") block["signature"] = "";
-    blocks_.push_back(std::move(block));
-    open_ = true;
-    if (stream_) {
-      send("content_block_start", {{"type", "content_block_start"},
-                                   {"index", blocks_.size() - 1},
-                                   {"content_block", blocks_.back()}});
-    }
+    open_block(std::move(block));
   }
-  if (!stream_) {
-    blocks_.back()[field].get_ref<std::string&>() += piece;
-    return;
-  }
-  send("content_block_delta",
-       {{"type", "content_block_delta"},
-        {"index", blocks_.size() - 1},
-        {"delta", {{"type", std::string(type) + "_delta"}, {field, piece}}}});
+  if (stream_) return send_delta({{"type", std::string(type) + "_delta"}, {field, piece}});
+  blocks_.back()[field].get_ref<std::string&>() += piece;
 }
 
 void MessageReply::add_call(const ParsedToolCall& piece) {
   if (piece.begins) {
-    close_block();
-    called_ = open_ = true;
+    called_ = true;
     input_ = PartialJson();
     const std::string call_id = fmt::format("{}_{}", id("toolu_"), blocks_.size());
-    blocks_.push_back({{"type", "tool_use"},
-                       {"id", call_id},
-                       {"name", piece.call.name},
-                       {"input", OrderedJson::object()}});
-    if (stream_) {
-      send("content_block_start", {{"type", "content_block_start"},
-                                   {"index", blocks_.size() - 1},
-                                   {"content_block", blocks_.back()}});
-    }
+    open_block({{"type", "tool_use"},
+                {"id", call_id},
+                {"name", piece.call.name},
+                {"input", OrderedJson::object()}});
   }
   const std::string& json = piece.call.arguments;
-  input_.push(json);
   if (stream_) {
-    send("content_block_delta",
-         {{"type", "content_block_delta"},
-          {"index", blocks_.size() - 1},
-          {"delta", {{"type", "input_json_delta"}, {"partial_json", json}}}});
+    send_delta({{"type", "input_json_delta"}, {"partial_json", json}});
+  } else {
+    input_.push(json);
   }
   if (piece.ends) close_block();
 }
