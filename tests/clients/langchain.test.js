@@ -31,7 +31,9 @@ test("invoke, stream and batch say the same", async () => {
 });
 
 test("tools: called, streamed, and answered", async () => {
-  const bound = chat({ maxTokens: 120 }).bindTools([weatherTool], { tool_choice: "any" });
+  // One call, or the last of them may have no room to end.
+  const bound = chat({ maxTokens: 120 }).bindTools(
+    [weatherTool], { tool_choice: "any", parallel_tool_calls: false });
   const called = await bound.invoke(talk);
   assert.ok(called.tool_calls.length > 0);
   let whole;

@@ -64,7 +64,8 @@ test("responses: a schema, tools and their results", async () => {
   Answer.parse(parsed.output_parsed);
   const tools = [{ type: "function", ...weather, strict: true }];
   const called = await client.responses.create(
-    { ...sampled, max_output_tokens: 120, tools, tool_choice: "required" });
+    { ...sampled, max_output_tokens: 120, tools, tool_choice: "required",
+      parallel_tool_calls: false });
   const call = called.output.find((item) => item.type === "function_call");
   assert.ok(JSON.parse(call.arguments).city.length > 0);
   const next = await client.responses.create({
