@@ -63,7 +63,7 @@ export container=lxc
 exec /lib/systemd/systemd --unit=try-package.service --log-target=null --show-status=no
 BOOT
 # Whether it worked is what the test within leaves behind: systemd ends with 0 either way.
-timeout 120 unshare --mount --pid --fork --uts --ipc --net \
+timeout 120 unshare --kill-child --mount --pid --fork --uts --ipc --net \
   bash "$folder/boot.sh" "$folder" >"$folder/boot.log" 2>&1 || true
 [[ -e $folder/out/log ]] || {
   cat "$folder/boot.log"
