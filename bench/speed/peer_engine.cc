@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "bench/speed/engine.h"
 #include "bench/speed/process.h"
+#include "tests/support/test_data.h"
 
 namespace minim::bench {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 class PeerEngine : public Engine {
  public:
   PeerEngine(const std::string& name, const Path& folder, const EngineOptions& options)
-      : Engine(name), folder_(folder), options_(options) {}
+      : Engine(name), folder_(std::filesystem::absolute(folder)), options_(options) {}
 
   Measurement measure(const BenchModel& model, const Workload& work) const override {
     switch (work.kind) {
@@ -32,8 +33,9 @@ class PeerEngine : public Engine {
     if (!has("llama-perplexity")) return missing("llama-perplexity");
     const std::string window = std::to_string(kPerplexityWindowTokens);
     const ProcessResult result =
-        run("llama-perplexity", {"-m", model.path.string(), "-f", text.string(), "-c", window, "-b",
-                                 window, "--chunks", std::to_string(kPerplexityWindows)});
+        run("llama-perplexity",
+            {"-m", path_of(model), "-f", std::filesystem::absolute(text).string(), "-c", window,
+             "-b", window, "--chunks", std::to_string(kPerplexityWindows)});
     if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
     for (const std::string* printed : {&result.output, &result.errors}) {
       const std::string mark = "Final estimate: PPL = ";
@@ -70,7 +72,7 @@ class PeerEngine : public Engine {
     const bool together = work.depth > 0 && depth_option == "-gp";
     const std::string generated = std::to_string(work.generated_tokens);
     const std::string depth = std::to_string(work.depth);
-    std::vector<std::string> arguments = {"-m", model.path.string(),
+    std::vector<std::string> arguments = {"-m", path_of(model),
                                           "-p", std::to_string(work.prompt_tokens),
                                           "-n", together ? "0" : generated,
                                           "-r", std::to_string(repetitions(model, work)),
@@ -95,7 +97,7 @@ class PeerEngine : public Engine {
     std::string counts = count;
     for (int i = 1; i < repetitions(model, work); ++i) counts += "," + count;
     const int64_t slots = work.sequence_count * (work.depth + work.generated_tokens);
-    const std::vector<std::string> arguments = {"-m",   model.path.string(),
+    const std::vector<std::string> arguments = {"-m",   path_of(model),
                                                 "-c",   std::to_string(slots),
                                                 "-b",   "2048",
                                                 "-ub",  "512",
@@ -143,8 +145,8 @@ class PeerEngine : public Engine {
     const char* program = has("llama-completion") ? "llama-completion" : "llama-cli";
     if (!has(program)) return missing("llama-completion");
     const ProcessResult result =
-        run(program, {"-m", model.path.string(), "-p", start_prompt(), "-n", "1", "-c", "512",
-                      "--temp", "0", "-no-cnv", "--no-warmup"});
+        run(program, {"-m", path_of(model), "-p", start_prompt(), "-n", "1", "-c", "512", "--temp",
+                      "0", "-no-cnv", "--no-warmup"});
     if (std::string problem = failure_of(result); !problem.empty()) return {0, problem};
     return {result.seconds * 1e3, ""};
   }
@@ -156,12 +158,18 @@ class PeerEngine : public Engine {
                     bool watch_memory = false) const {
     arguments.insert(arguments.begin(), (folder_ / program).string());
     arguments.insert(arguments.end(), {"-t", std::to_string(options_.threads)});
-    return run_process(arguments,
-                       {.seconds_max = options_.seconds_max, .watch_memory = watch_memory});
+    return run_process(arguments, {.seconds_max = options_.seconds_max,
+                                   .watch_memory = watch_memory,
+                                   .folder = scratch_.path().string()});
+  }
+
+  static std::string path_of(const BenchModel& model) {
+    return std::filesystem::absolute(model.path).string();
   }
 
   Path folder_;
   EngineOptions options_;
+  testing::TemporaryFolder scratch_;  // where they run, because some leave logs there
 };
 
 }  // namespace

@@ -8,6 +8,7 @@ mkdir "$folder/good" "$folder/bad"
 cat >"$folder/good/llama-bench" <<'SCRIPT'
 #!/bin/sh
 echo 'loading' >&2
+echo 'timings' >llama.log
 echo '[{"samples_ts": [1.0, 3.0, 2.0]}]'
 SCRIPT
 cat >"$folder/good/llama-perplexity" <<'SCRIPT'
@@ -64,6 +65,7 @@ expect out '^  minim against the best peer \(good\): [0-9.]+x$'
 expect speed.md '^\| 15M q4_0 \| [0-9.]+ \([0-9.]+ - [0-9.]+\) \| 2\.00 \(2\.00 - 2\.00\) \| - \|'
 expect speed.md '^- 15M q4_0, second: exit code 3: '
 expect speed.json '"best_peer": "good"'
+[[ ! -e llama.log ]] || { echo 'a peer left its log'; failed=1; }
 expect speed.json '"note": "exit code 3: error: unknown \\"type\\" of tensor'
 
 # Mistakes are told before any time is spent.

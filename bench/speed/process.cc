@@ -51,7 +51,8 @@ class Pipe {
   std::array<int, 2> ends_ = {-1, -1};
 };
 
-pid_t spawn(const std::vector<std::string>& arguments, const Pipe& output, const Pipe& errors) {
+pid_t spawn(const std::vector<std::string>& arguments, const std::string& folder,
+            const Pipe& output, const Pipe& errors) {
   std::vector<char*> pointers;
   for (const std::string& argument : arguments) {
     pointers.push_back(const_cast<char*>(argument.c_str()));
@@ -62,6 +63,7 @@ pid_t spawn(const std::vector<std::string>& arguments, const Pipe& output, const
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, output.write_end(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, errors.write_end(), STDERR_FILENO);
+  if (!folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   pid_t child = -1;
   const int failure =
       ::posix_spawnp(&child, pointers[0], &actions, nullptr, pointers.data(), environ);
@@ -126,7 +128,7 @@ ProcessResult run_process(const std::vector<std::string>& arguments,
   Pipe errors;
   ProcessResult result;
   const auto start = Clock::now();
-  const pid_t child = spawn(arguments, output, errors);
+  const pid_t child = spawn(arguments, options.folder, output, errors);
   output.close_end(1);
   errors.close_end(1);
   follow(child, options, output, errors, result);

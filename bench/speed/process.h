@@ -10,6 +10,7 @@ namespace minim::bench {
 struct ProcessOptions {
   double seconds_max = 900;   // killed after that
   bool watch_memory = false;  // fills resident_bytes_max
+  std::string folder;         // that it runs in; empty: this process's own
 };
 
 struct ProcessResult {
