@@ -159,7 +159,7 @@ void MessageReply::add(std::vector<AnswerPart> parts) {
     switch (part.kind) {
       case AnswerPart::Kind::kText: add_text("text", "text", part.text); break;
       case AnswerPart::Kind::kReasoning: add_text("thinking", "thinking", part.text); break;
-      case AnswerPart::Kind::kToolCall: add_call(part.call); break;
+      case AnswerPart::Kind::kToolCall: add_call(part.piece); break;
     }
   }
 }

@@ -14,7 +14,7 @@ void AnswerParts::add_answer(ToolCallParser::Output output, std::vector<AnswerPa
     parts.push_back({.kind = AnswerPart::Kind::kText, .text = std::move(output.text)});
   }
   for (ParsedToolCall& call : output.calls) {
-    parts.push_back({.kind = AnswerPart::Kind::kToolCall, .call = std::move(call)});
+    parts.push_back({.kind = AnswerPart::Kind::kToolCall, .piece = std::move(call)});
   }
 }
 

@@ -15,7 +15,7 @@ struct AnswerPart {
   enum class Kind { kText, kReasoning, kToolCall };
   Kind kind = Kind::kText;
   std::string text;
-  ParsedToolCall call;  // with kToolCall
+  ParsedToolCall piece;  // with kToolCall
 };
 
 class AnswerParts {

@@ -104,8 +104,8 @@ void OllamaReply::add(std::vector<AnswerPart> parts) {
     if (part.kind == AnswerPart::Kind::kReasoning) thinking_ += part.text;
     if (part.kind != AnswerPart::Kind::kToolCall) continue;
     calls_.push_back({{"function",
-                       {{"name", part.call.call.name},
-                        {"arguments", parse_request_json(part.call.call.arguments)}}}});
+                       {{"name", part.piece.call.name},
+                        {"arguments", parse_request_json(part.piece.call.arguments)}}}});
   }
   if (stream_ && !(text_.empty() && thinking_.empty() && calls_.empty())) send(object(false));
 }

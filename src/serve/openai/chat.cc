@@ -130,7 +130,7 @@ void ChatReply::add(size_t text, std::vector<AnswerPart> parts) {
   if (streams()) begin_streams();
   for (AnswerPart& part : parts) {
     if (part.kind == AnswerPart::Kind::kToolCall) {
-      add_call(text, part.call);
+      add_call(text, part.piece);
       continue;
     }
     const bool is_text = part.kind == AnswerPart::Kind::kText;

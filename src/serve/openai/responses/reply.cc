@@ -176,7 +176,7 @@ void ResponseReply::add(std::vector<AnswerPart> parts) {
       case AnswerPart::Kind::kToolCall:
         held_back_.clear();
         new_logprobs_.clear();
-        add_call(part.call);
+        add_call(part.piece);
         break;
       case AnswerPart::Kind::kReasoning:
         held_back_.clear();
